@@ -1,0 +1,1 @@
+"""The pure core of the cloud: rules without I/O, without a clock and without ``await``; "now" is an argument."""
