@@ -38,8 +38,9 @@ FORMAT_VERSION: Final = 1
 _MAGIC: Final = b"LB"
 _PREFIX: Final = struct.Struct("<2sBBHI")
 _BOOT_ID_BYTES: Final = 16
-_ZSTD_LEVEL: Final = 6
-_WINDOW_LOG_MAX: Final = 23
+_PACKING: Final[dict[int, int]] = {zstd.CompressionParameter.compression_level: 6, zstd.CompressionParameter.checksum_flag: 1}
+_UNPACKING: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
+"""8 MiB: a frame that asks for a larger window asks for memory that no batch needs."""
 _MAX_INT: Final = (1 << 53) - 1
 
 
@@ -79,10 +80,8 @@ def encode(
     if not rows:
         raise ValueError("a batch needs at least one sample")
     body = msgspec.msgpack.encode(blocks)
-    parameters = zstd.CompressionParameter
     # A compressor of its own for each call: one that threads share corrupts data.
-    options = {parameters.compression_level: _ZSTD_LEVEL, parameters.checksum_flag: 1}
-    packed = zstd.compress(body, options=options)
+    packed = zstd.compress(body, options=_PACKING)
     return _frame(Header(key, boot_id, sealed_monotonic_ms, clock, rows, values, len(body)), packed)
 
 
@@ -171,7 +170,7 @@ def with_clock(sealed: bytes, clock: ClockFit) -> bytes:
 
 def _unpack(packed: bytes, header: Header) -> bytes:
     """Undo zstd within the size that the header promised, so that a bomb costs no more than that."""
-    decompressor = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG_MAX})
+    decompressor = zstd.ZstdDecompressor(options=_UNPACKING)
     try:
         body = decompressor.decompress(packed, max_length=header.unpacked_bytes + 1)
     except zstd.ZstdError as error:

@@ -1,0 +1,195 @@
+"""The gateway's configuration as a person writes it: one YAML file, checked whole before anything starts.
+
+Only what the words of this room can judge is checked here; that a profile exists and fits its bus is checked where profiles
+are known. Field names carry their units. Relative file names are relative to the folder of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from lentera_model.identifiers import InvalidIdError, check_id
+from lentera_model.quantities import CATALOGUE
+
+
+def _identifier(value: str) -> str:
+    try:
+        return check_id("this", value)
+    except InvalidIdError as error:
+        raise ValueError(str(error)) from error
+
+
+def _quantity_name(value: str) -> str:
+    if value not in CATALOGUE:
+        raise ValueError(f"no quantity is called {value!r}; see the catalogue of quantities")
+    return value
+
+
+Id = Annotated[str, AfterValidator(_identifier)]
+QuantityName = Annotated[str, AfterValidator(_quantity_name)]
+TopicLevels = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$")]
+"""An MQTT topic or a part of one: no wildcards, no empty level."""
+TcpPort = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GatewayIdentity(_Part):
+    """Who this gateway is."""
+
+    id: Id
+    name: str = Field(default="", max_length=120)
+
+
+class CloudLink(_Part):
+    """Where the one link goes, and how it is used."""
+
+    url: str = Field(pattern=r"^wss?://[^\s/]+(/\S*)?$", max_length=300)
+    """Websocket address of the cloud's link, for example wss://lentera.example.go.id/v1/link."""
+    key_file: Path
+    """The gateway's Ed25519 private key (PEM), readable by its user alone."""
+    mode: Literal["live", "economy"] = "economy"
+    """live: a batch each second. economy: a batch by age or size."""
+
+
+class JournalSettings(_Part):
+    """Where readings wait, and how much of them."""
+
+    memory_dir: Path
+    """A folder on tmpfs."""
+    card_dir: Path
+    """A folder on the card or disk."""
+    power_loss_budget_s: float = Field(default=10, ge=0, le=3600)
+    """How long a sealed batch may wait unacknowledged in memory before it is written to the card."""
+    memory_max_bytes: int = Field(default=32 << 20, ge=1 << 20, le=1 << 32)
+    card_max_bytes: int = Field(default=1 << 30, ge=1 << 20, le=1 << 40)
+    seal_age_s: float = Field(default=60, ge=1, le=3600)
+    """Economy mode: a batch is sealed at this age ..."""
+    seal_bytes: int = Field(default=4096, ge=256, le=1 << 19)
+    """... or when its samples come to about this many bytes."""
+
+
+class ModbusBus(_Part):
+    """A Modbus line or host."""
+
+    id: Id
+    driver: Literal["modbus"]
+    transport: Literal["rtu", "tcp", "rtu_over_tcp"]
+    port: Path | None = None
+    """rtu: the serial port, best as /dev/serial/by-id/..."""
+    baud: Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    host: str | None = Field(default=None, min_length=1, max_length=253)
+    """tcp, rtu_over_tcp: the host."""
+    tcp_port: TcpPort = 502
+    timeout_ms: int = Field(default=1000, ge=50, le=30_000)
+    """How long a device may take to answer."""
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.transport == "rtu" and self.port is None:
+            raise ValueError("an rtu bus needs `port`, the serial port that it is on")
+        if self.transport != "rtu" and self.host is None:
+            raise ValueError(f"a {self.transport} bus needs `host`, the name or address of the device or converter")
+        return self
+
+
+class MqttBus(_Part):
+    """A broker of field devices."""
+
+    id: Id
+    driver: Literal["mqtt"]
+    host: str = Field(min_length=1, max_length=253)
+    tcp_port: TcpPort = 1883
+    username: str | None = Field(default=None, max_length=128)
+    password_file: Path | None = None
+    base_topic: TopicLevels | None = None
+    """Overrides the first level of the profile's topics, for a second Zigbee2MQTT on the same broker."""
+
+
+BusConfig = Annotated[ModbusBus | MqttBus, Field(discriminator="driver")]
+
+
+class DeviceConfig(_Part):
+    """One meter or luminaire: what it is, where it is, how often it is read."""
+
+    id: Id
+    name: str = Field(default="", max_length=120)
+    profile: Id
+    bus: Id
+    unit: int | None = Field(default=None, ge=1, le=247)
+    """Modbus: the unit id."""
+    topic: TopicLevels | None = None
+    """MQTT: the device's own part of its topics."""
+    every_s: float = Field(default=10, ge=0.1, le=86_400)
+    """Interval between reads; for a lamp that reports by itself, the longest silence before it is asked."""
+    quantities: Annotated[list[QuantityName], Field(min_length=1)] | None = None
+    """Only these quantities of the profile; all of them when absent."""
+    rated_power_w: float | None = Field(default=None, gt=0, le=100_000)
+    """A luminaire's power at 100 %: with it, the power drawn can prove a level."""
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+class GatewayConfig(_Part):
+    """The whole file."""
+
+    version: Literal[1]
+    gateway: GatewayIdentity
+    cloud: CloudLink
+    journal: JournalSettings
+    buses: list[BusConfig] = Field(max_length=64)
+    devices: list[DeviceConfig] = Field(max_length=2000)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _problems(self) -> Iterable[str]:
+        for kind, names in (("bus", [b.id for b in self.buses]), ("device", [d.id for d in self.devices])):
+            twice = _repeated(names)
+            if twice is not None:
+                yield f"{kind} id {twice!r} is used twice: give each {kind} an id of its own"
+        buses = {bus.id: bus for bus in self.buses}
+        addresses: dict[tuple[str, str], str] = {}
+        for device in self.devices:
+            bus = buses.get(device.bus)
+            if bus is None:
+                yield f"device {device.id!r} is on bus {device.bus!r}, which the file does not have"
+                continue
+            address = _address(device, bus)
+            if address is None:
+                needed = "unit (1 to 247)" if isinstance(bus, ModbusBus) else "topic"
+                yield f"device {device.id!r} is on {bus.driver} bus {bus.id!r} and needs `{needed}`, and only that"
+                continue
+            other = addresses.setdefault((bus.id, address), device.id)
+            if other != device.id:
+                yield f"devices {other!r} and {device.id!r} have the same address {address} on bus {bus.id!r}"
+
+    def bus(self, bus_id: str) -> ModbusBus | MqttBus:
+        """Return a bus by its id; a checked file has every bus that its devices name."""
+        return next(bus for bus in self.buses if bus.id == bus_id)
+
+
+def _address(device: DeviceConfig, bus: ModbusBus | MqttBus) -> str | None:
+    """Return the device's address on its bus, or None if it has none or one of the other kind."""
+    if isinstance(bus, ModbusBus):
+        return None if device.unit is None or device.topic is not None else str(device.unit)
+    return None if device.unit is not None else device.topic
