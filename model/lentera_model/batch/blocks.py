@@ -196,4 +196,6 @@ def unpack_block(block: Block, limits: Limits, values_left: int) -> tuple[list[S
             table[index][column.name] = number
     devices = [device for device, count in zip(block.devices, block.counts, strict=True) for _ in range(count)]
     rows_of_samples = zip(devices, stamps, table, _qualities(block, rows), strict=True)
-    return [Sample(device, block.profile, stamp, row, quality) for device, stamp, row, quality in rows_of_samples], values
+    return [
+        Sample(device, block.profile, stamp, row, quality) for device, stamp, row, quality in rows_of_samples
+    ], values

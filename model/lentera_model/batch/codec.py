@@ -38,7 +38,10 @@ FORMAT_VERSION: Final = 1
 _MAGIC: Final = b"LB"
 _PREFIX: Final = struct.Struct("<2sBBHI")
 _BOOT_ID_BYTES: Final = 16
-_PACKING: Final[dict[int, int]] = {zstd.CompressionParameter.compression_level: 6, zstd.CompressionParameter.checksum_flag: 1}
+_PACKING: Final[dict[int, int]] = {
+    zstd.CompressionParameter.compression_level: 6,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 _UNPACKING: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
 """8 MiB: a frame that asks for a larger window asks for memory that no batch needs."""
 _MAX_INT: Final = (1 << 53) - 1
@@ -180,7 +183,9 @@ def _unpack(packed: bytes, header: Header) -> bytes:
     if not decompressor.eof:
         raise TruncatedBatchError(f"the batch's body ends early, after {len(packed)} packed bytes: send it again whole")
     if len(body) != header.unpacked_bytes or decompressor.unused_data:
-        raise CorruptBatchError(f"the batch unpacks to {len(body)} bytes, not to {header.unpacked_bytes}, or has a tail")
+        raise CorruptBatchError(
+            f"the batch unpacks to {len(body)} bytes, not to {header.unpacked_bytes}, or has a tail"
+        )
     return body
 
 
