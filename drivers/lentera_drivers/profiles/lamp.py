@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from lentera_drivers.profiles.meter import Source, StrictModel, Texts, list_to_tuple
+from lentera_drivers.profiles.meter import Source, StrictModel, Texts, list_to_tuple, nothing_in
 from lentera_drivers.profiles.validation import Found, located_errors
 from lentera_model.identifiers import ID_PATTERN
 from lentera_model.quantities import CATALOGUE
@@ -156,7 +156,7 @@ class LampProfile(BaseModel):
     brightness_scale: Annotated[int, Field(ge=1, le=65535)]
     fields: Annotated[tuple[LampField, ...], BeforeValidator(list_to_tuple)] = ()
     proof: Proof = Proof()
-    sources: Annotated[tuple[Source, ...], Field(min_length=1), BeforeValidator(list_to_tuple)]
+    sources: Annotated[tuple[Source, ...], BeforeValidator(list_to_tuple)]
     notes: Texts = ()
 
     def topics_for(self, name: str, base: str | None = None) -> LampTopics:
@@ -178,7 +178,7 @@ class LampProfile(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> LampProfile:
-        found: list[Found] = []
+        found = nothing_in("sources", self.sources)
         for attribute in ("quantity", "key"):
             seen: set[str] = set()
             for position, field in enumerate(self.fields):

@@ -2,8 +2,8 @@
 
 Plain scalars follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): `true` and `false` are
 the only booleans, so `on`, `off`, `yes` and `no` stay text. Stricter than YAML on purpose: a key may be used once,
-there is one document a file, tags other than `!!str` are refused, and size, depth and node count are bounded (an alias costs what it
-expands to), so that a hostile or broken file cannot exhaust a small board.
+there is one document a file, tags other than `!!str` are refused, and size, depth and node count are
+bounded (an alias costs what it expands to), so that a hostile or broken file cannot exhaust a small board.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from yaml.composer import Composer
+from yaml.parser import Parser
+from yaml.reader import Reader
+from yaml.scanner import Scanner
 
 from lentera_drivers.profiles.errors import ConfigFileError, Problem
 
@@ -37,14 +41,14 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 _SPECIAL_FLOAT: Final = re.compile(r"([-+]?)\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 
 
-class _Composer(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer):
+class _Composer(Reader, Scanner, Parser, Composer):
     """PyYAML's pipeline up to nodes, with our own resolution of scalars and without any construction of objects."""
 
     def __init__(self, text: str) -> None:
-        yaml.reader.Reader.__init__(self, text)
-        yaml.scanner.Scanner.__init__(self)
-        yaml.parser.Parser.__init__(self)
-        yaml.composer.Composer.__init__(self)
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+        Composer.__init__(self)
 
     def resolve(self, kind: type, value: str | None, implicit: Any) -> str:
         """Mark whether a scalar was plain or quoted; the reading of plain ones is `_plain_value`."""
@@ -155,8 +159,9 @@ class _Builder:
         self.problems: list[Problem] = []
         self._nodes = 0
 
-    def build(self, node: yaml.Node, path: KeyPath, line: int | None = None) -> Any:
-        line = line or node.start_mark.line + 1
+    def build(self, node: yaml.Node, path: KeyPath, key_line: int | None = None) -> Any:
+        """Return the plain value of a node; a value of a mapping has the line of its key."""
+        line = key_line or node.start_mark.line + 1
         self._nodes += 1
         if self._nodes > MAX_NODES or len(path) > MAX_DEPTH:
             raise _single(

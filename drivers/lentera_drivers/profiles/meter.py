@@ -174,8 +174,8 @@ class MeterProfile(BaseModel):
     even_addresses: bool = False
     turnaround_ms: Annotated[int, Field(ge=0, le=10_000)] = 20
     gap_ms: Annotated[int, Field(ge=0, le=1_000)] = 0
-    registers: Annotated[tuple[Register, ...], Field(min_length=1), BeforeValidator(list_to_tuple)]
-    sources: Annotated[tuple[Source, ...], Field(min_length=1), BeforeValidator(list_to_tuple)]
+    registers: Annotated[tuple[Register, ...], BeforeValidator(list_to_tuple)]
+    sources: Annotated[tuple[Source, ...], BeforeValidator(list_to_tuple)]
     conflicts: Annotated[tuple[Conflict, ...], BeforeValidator(list_to_tuple)] = ()
     notes: Texts = ()
 
@@ -206,6 +206,7 @@ class MeterProfile(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> MeterProfile:
         found = [*_overlaps(self.registers), *_repeats(self.registers), *self._request_problems()]
+        found += nothing_in("registers", self.registers) + nothing_in("sources", self.sources)
         found += _outside("transport", self.transport, ("rtu", "tcp", "rtu_over_tcp"))
         if found:
             raise located_errors(found)
@@ -228,15 +229,15 @@ def _overlaps(registers: Sequence[Register]) -> list[Found]:
     """Two values must not share a register."""
     found: list[Found] = []
     ordered = sorted(enumerate(registers), key=lambda item: item[1].address)
-    furthest = ordered[0][1]
-    for position, register in ordered[1:]:
-        if register.address < furthest.end:
+    furthest: Register | None = None
+    for position, register in ordered:
+        if furthest is not None and register.address < furthest.end:
             what = (
                 f"{register.quantity} ({register.address}..{register.end - 1}) overlaps "
                 f"{furthest.quantity} ({furthest.address}..{furthest.end - 1})"
             )
             found.append((("registers", position, "address"), what, "correct one of the two addresses or counts"))
-        if register.end > furthest.end:
+        if furthest is None or register.end > furthest.end:
             furthest = register
     return found
 
@@ -259,3 +260,8 @@ def _outside(key: str, given: Sequence[str], allowed: Sequence[str]) -> list[Fou
         for position, value in enumerate(given)
         if value not in allowed
     ]
+
+
+def nothing_in(key: str, items: Sequence[object]) -> list[Found]:
+    """Complain about a list that is needed and empty (pydantic would also complain when an item is wrong)."""
+    return [] if items else [((key,), "is empty", "write at least one")]

@@ -153,9 +153,8 @@ def exact_scale(scale: float) -> Fraction:
 
 def _bytes_of(register: RegisterLayout, words: Sequence[int], order: RegisterOrder) -> bytes:
     if len(words) != register.type.words:
-        raise RegisterValueError(
-            f"{register.quantity}: {register.type} needs {register.type.words} registers, got {len(words)}; check `count`"
-        )
+        needed = f"{register.type} needs {register.type.words} registers"
+        raise RegisterValueError(f"{register.quantity}: {needed}, got {len(words)}; check `count`")
     ordered = words if order.word_order is Endianness.BIG else reversed(words)
     return b"".join(word.to_bytes(2, order.byte_order.value) for word in ordered)
 
