@@ -1,0 +1,147 @@
+"""The API's answers as typed, frozen records; a field that this version does not know is ignored.
+
+Times are aware datetimes in UTC. Levels are percent of full output, powers watts, as the API gives them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+FINAL_COMMAND_STATES = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Base: frozen, by keyword; unknown fields are ignored so that an older client reads a newer cloud."""
+
+
+class Health(_Answer, frozen=True, kw_only=True):
+    """GET /v1/health: `status` is ok or degraded; `registry` and `series` say which store is which."""
+
+    status: str
+    version: str
+    registry: str
+    series: str
+
+
+class LatestValue(_Answer, frozen=True, kw_only=True):
+    """The newest value of one quantity, in `unit`, read at `at`; `quality` as the API names it."""
+
+    value: float
+    unit: str
+    at: datetime
+    quality: int | str = 0
+
+
+class Level(_Answer, frozen=True, kw_only=True):
+    """A lamp's level: what was last commanded and what was last measured, each None while unknown."""
+
+    commanded_percent: float | None = None
+    measured_percent: float | None = None
+
+
+class Device(_Answer, frozen=True, kw_only=True):
+    """A meter or a luminaire with its newest values; `online` is None while nobody knows."""
+
+    device_id: str
+    name: str
+    kind: str
+    profile: str
+    gateway_id: str | None = None
+    online: bool | None = None
+    online_reason: str | None = None
+    last_reading_at: datetime | None = None
+    latest: dict[str, LatestValue] = {}
+    level: Level | None = None
+
+
+class Gateway(_Answer, frozen=True, kw_only=True):
+    """A registered gateway; `journal_waiting` counts sealed batches that it has not yet delivered."""
+
+    gateway_id: str
+    name: str
+    online: bool | None = None
+    last_seen_at: datetime | None = None
+    agent_version: str | None = None
+    journal_waiting: int | None = None
+
+
+class ReasonAnswer(_Answer, frozen=True, kw_only=True):
+    """Why an execution failed: a code of the closed list and a sentence."""
+
+    code: str
+    text: str | None = None
+
+
+class ExecutionAnswer(_Answer, frozen=True, kw_only=True):
+    """One device's part of a command; `confirmed_by` is readback, power or echo (an echo proves nothing)."""
+
+    execution_id: str
+    device_id: str
+    gateway_id: str | None = None
+    state: str
+    attempt: int = 0
+    reason: ReasonAnswer | None = None
+    confirmed_by: str | None = None
+    result: dict[str, float] | None = None
+    changed_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class Command(_Answer, frozen=True, kw_only=True):
+    """A command and its executions; `status` is running until every execution is final."""
+
+    command_id: str
+    name: str
+    args: dict[str, float]
+    created_at: datetime
+    created_by: str | None = None
+    status: str
+    executions: list[ExecutionAnswer] = []
+    counts: dict[str, int] = {}
+
+    @property
+    def final(self) -> bool:
+        """True once the command will not change any more."""
+        return self.status in FINAL_COMMAND_STATES
+
+
+class QuantityAnswer(_Answer, frozen=True, kw_only=True):
+    """Name and SI unit of a column of a series."""
+
+    name: str
+    unit: str
+
+
+class Point(_Answer, frozen=True, kw_only=True):
+    """One row of a series: at `at`, a value a quantity or None where there is none."""
+
+    at: datetime
+    values: dict[str, float | None]
+    quality: int | str | None = None
+
+
+class Series(_Answer, frozen=True, kw_only=True):
+    """GET /v1/series: the points in time order; `truncated` says that the limit cut the rest off."""
+
+    device: str
+    quantities: list[QuantityAnswer]
+    points: list[Point]
+    truncated: bool = False
+
+
+class Items(_Answer, frozen=True, kw_only=True):
+    """A page of raw items, decoded further by the call that asked for them."""
+
+    items: list[msgspec.Raw] = []
+
+
+class Problem(_Answer, frozen=True, kw_only=True):
+    """RFC 9457 problem+json, with our `code` and the list of wrong fields."""
+
+    title: str = ""
+    detail: str | None = None
+    code: str = ""
+    status: int = 0
+    errors: list[msgspec.Raw] = []

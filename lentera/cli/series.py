@@ -1,0 +1,121 @@
+"""`lentera series DEVICE`: readings as a table, CSV, JSON or a plot."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lentera.cli import output
+from lentera.cli.extras import require_client
+from lentera.spans import span_seconds
+
+if TYPE_CHECKING:
+    from lentera.answers import Series
+    from lentera.language import Words
+
+EPILOG = """Examples:
+
+\b
+  lentera series meter-cabinet --last 1h --every 1m
+  lentera series meter-cabinet --quantity power_active_total --quantity voltage_l1 --format csv
+  lentera series lamp-003 --last 10m --quantity power_active_total --plot
+
+Times are shown in your local time in tables; in CSV and JSON they are UTC."""
+
+DEFAULT_QUANTITY = "power_active_total"
+
+
+class Format(StrEnum):
+    """How the answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Aggregate(StrEnum):
+    """What an interval shows of its readings."""
+
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    LAST = "last"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the tree."""
+    app.command("series", help=output.words()("help.series"), epilog=EPILOG)(series)
+
+
+def series(
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id.")],
+    quantity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quantity", "-q", help=f"A quantity; may be given more than once. [default: {DEFAULT_QUANTITY}]"
+        ),
+    ] = None,
+    last: Annotated[str, typer.Option(metavar="SPAN", help="How far back: 30s, 15m, 1h, 2d.")] = "1h",
+    every: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="One row an interval: 10s, 1m, 15m; without it every reading.")
+    ] = None,
+    aggregate: Annotated[Aggregate, typer.Option(help="What a row shows of its interval.")] = Aggregate.MEAN,
+    output_format: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw each quantity in the terminal.")] = False,
+) -> None:
+    """Print a device's readings of the last time."""
+    require_client()
+    from lentera.client import Client
+
+    words = output.words()
+    end = datetime.now(UTC)
+    start = end - timedelta(seconds=span_seconds(last, "--last"))
+    if every is not None:
+        span_seconds(every, "--every")
+    quantities = quantity or [DEFAULT_QUANTITY]
+    with Client() as client:
+        if output_format is Format.CSV and not json:
+            text = client.series_csv(device, quantities, start, end, every=every, aggregate=aggregate.value)
+            typer.echo(text, nl=not text.endswith("\n"))
+            return
+        found = client.series(device, quantities, start, end, every=every, aggregate=aggregate.value)
+    if json or output_format is Format.JSON:
+        output.print_json(found)
+        return
+    if not found.points:
+        output.note(words("series.none"))
+    elif plot:
+        _plot(found)
+    else:
+        _table(found, words)
+    if found.truncated:
+        output.note(words("series.truncated"))
+
+
+def _table(found: Series, words: Words) -> None:
+    headers = [words("column.at"), *(f"{column.name} ({column.unit})" for column in found.quantities)]
+    pattern = "%Y-%m-%d %H:%M:%S"
+    rows = [
+        [
+            point.at.astimezone().strftime(pattern),
+            *(output.number(point.values.get(column.name), 2) for column in found.quantities),
+        ]
+        for point in found.points
+    ]
+    output.print_table(headers, rows, right=frozenset(range(1, len(headers))))
+
+
+def _plot(found: Series) -> None:
+    from lentera.plot import plot as draw
+
+    width = max(20, shutil.get_terminal_size((100, 24)).columns - 16)
+    first, final = found.points[0].at.astimezone(), found.points[-1].at.astimezone()
+    for column in found.quantities:
+        typer.echo(f"{found.device} {column.name}, {first:%H:%M:%S} to {final:%H:%M:%S}")
+        for line in draw([point.values.get(column.name) for point in found.points], width, 8, column.unit):
+            typer.echo(line)

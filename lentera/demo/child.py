@@ -1,0 +1,32 @@
+"""What a child process of the demo runs: `python -m lentera.demo.child PARENT_PID ROLE ARGUMENTS...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+from lentera.demo.leash import put_on_leash
+
+
+def idle(arguments: list[str]) -> None:
+    """Do nothing until told to stop; used to test the supervision of children."""
+    import signal
+
+    signal.sigwait({signal.SIGTERM})
+
+
+ROLES: Mapping[str, Callable[[list[str]], None]] = {"idle": idle}
+
+
+def main(arguments: list[str]) -> None:
+    """Tie this process to its parent and run its role; code 2 for a role that does not exist."""
+    parent_pid, role, *rest = arguments
+    put_on_leash(int(parent_pid))
+    if role not in ROLES:
+        sys.stderr.write(f"lentera.demo.child: there is no role {role!r}; there are {', '.join(ROLES)}\n")
+        sys.exit(2)
+    ROLES[role](rest)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
