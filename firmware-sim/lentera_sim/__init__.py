@@ -1,0 +1,4 @@
+"""Simulated street: meters and luminaires with physics, on real wires and a real broker, with a ledger of what they answered.
+
+May import only lentera_model and lentera_drivers.profiles of ours, so that a device never knows the program it is tested against.
+"""
