@@ -6,15 +6,15 @@ establish who is speaking (an API token or a gateway's key) and the jobs of the 
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
-
-from lentera_model.commands import Execution
-from lentera_model.errors import LenteraError
-from lentera_model.readings import Quality, Reading
 
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.domain.roles import Role
+from lentera_model.batch import BatchKey
+from lentera_model.commands import Execution
+from lentera_model.errors import LenteraError
+from lentera_model.readings import Quality, Reading
 
 # --------------------------------------------------------------------------------------------------------- errors
 
@@ -240,7 +240,7 @@ class RefusalCount:
     code: str
     text: str
     readings: int
-    last_at_ms: int = field(compare=False, default=0)
+    last_at_ms: int
 
 
 class Tenants(Protocol):
@@ -282,7 +282,7 @@ class Gateways(Protocol):
         """The tenant's gateway of that id."""
         ...
 
-    async def list(self, tenant: str) -> list[GatewayRow]:
+    async def of_tenant(self, tenant: str) -> list[GatewayRow]:
         """Every gateway of the tenant in order of id."""
         ...
 
@@ -316,7 +316,7 @@ class Devices(Protocol):
         """Those of the named devices which the tenant has."""
         ...
 
-    async def list(self, tenant: str, kind: str | None = None, gateway_id: str | None = None) -> list[DeviceRow]:
+    async def of_tenant(self, tenant: str, kind: str | None = None, gateway_id: str | None = None) -> list[DeviceRow]:
         """The tenant's devices in order of id, of one kind or one gateway where asked."""
         ...
 
@@ -357,7 +357,7 @@ class Commands(Protocol):
         """The tenant's command of that id."""
         ...
 
-    async def list(self, tenant: str, limit: int) -> list[CommandRecord]:
+    async def newest(self, tenant: str, limit: int) -> list[CommandRecord]:
         """The newest commands of the tenant, newest first."""
         ...
 
@@ -385,8 +385,8 @@ class Receipts(Protocol):
         """The sequence numbers of that boot epoch which are stored."""
         ...
 
-    async def add(self, tenant: str, gateway_id: str, epoch: int, sequences: Iterable[int], now_ms: int) -> None:
-        """Note that these batches are stored; neighbours are merged. Repeats are no error."""
+    async def add(self, tenant: str, keys: Iterable[BatchKey], now_ms: int) -> None:
+        """Note in one transaction that these batches are stored; neighbours are merged. Repeats are no error."""
         ...
 
     async def note_refusals(self, tenant: str, refusals: Sequence[RefusalCount]) -> None:

@@ -1,0 +1,150 @@
+"""One database: its engine, its transactions, its schema and the translation of its errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command as alembic_command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from lentera_cloud.ports import StoreUnavailableError
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a SQLite connection waits for another process's write to end."""
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 15
+MIGRATION_LOCK = 0x1E27E8A
+"""PostgreSQL advisory lock: of several replicas that start together, one migrates and the others wait."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """An async engine with one rule for writes and one for errors.
+
+    SQLite has one writer: writes of this process queue on a lock (a fair wait instead of busy errors) and begin with
+    ``BEGIN IMMEDIATE``, so that a read never has to be upgraded. Anything that says "cannot be reached or cannot
+    write now" is raised as :class:`StoreUnavailableError`.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare an engine for the address; nothing is opened before the first use."""
+        self._url = make_url(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._write_lock = asyncio.Lock() if self.is_sqlite else None
+        self.engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
+
+    @property
+    def where(self) -> str:
+        """The address without its password, for messages."""
+        return self._url.render_as_string(hide_password=True)
+
+    def _sqlite_engine(self) -> AsyncEngine:
+        engine = create_async_engine(self._url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+
+    def _postgres_engine(self) -> AsyncEngine:
+        return create_async_engine(
+            self._url,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_pre_ping=True,
+            connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for reading; what it sees is one snapshot on SQLite."""
+        with _translated(self.where):
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction: committed when the block ends, rolled back when it raises."""
+        async with AsyncExitStack() as stack:
+            if self._write_lock is not None:
+                await stack.enter_async_context(self._write_lock)
+            with _translated(self.where):
+                async with self.engine.connect() as connection:
+                    await connection.execution_options(lentera_writes=True)
+                    async with connection.begin():
+                        yield connection
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date. Raises :class:`StoreUnavailableError` when the database is away."""
+        if self.is_sqlite and self._url.database:
+            Path(self._url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        async with self.write() as connection:
+            if not self.is_sqlite:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            await connection.run_sync(_upgrade)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+class _translated:
+    """Turn the drivers' many ways of saying "not now" into one error."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, IntegrityError):
+            return
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError | TimeoutError)
+        if lost or away or _is_server_shutdown(error):
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0] if str(error) else type(error).__name__
+            raise StoreUnavailableError(
+                f"the registry at {self._where} cannot be used now ({cause}): see that the database runs and has space"
+            ) from error
+
+
+def _is_server_shutdown(error: BaseException) -> bool:
+    """Say whether PostgreSQL ended the connection (classes 57 operator intervention, 53 resources, 08 connection)."""
+    original = getattr(error, "orig", error)
+    state = getattr(original, "sqlstate", None) or getattr(getattr(original, "__cause__", None), "sqlstate", None)
+    return isinstance(state, str) and state[:2] in {"57", "53", "08"}
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Set a new SQLite connection up: write-ahead log, synced commits, foreign keys, our own BEGIN."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+        "journal_size_limit=16777216",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("lentera_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    alembic_command.upgrade(config, "head")

@@ -1,0 +1,85 @@
+"""Every setting of the cloud, read from the environment (prefix ``LENTERA_``) or given by the caller."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REGISTRY_SCHEMES = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class SeriesKind(StrEnum):
+    """Which store keeps the readings."""
+
+    SQLITE = "sqlite"
+    INFLUXDB = "influxdb"
+    MEMORY = "memory"
+    """Nothing outlives the process; for tests and trials."""
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(BaseSettings):
+    """Where the cloud keeps things, where it listens and how much it takes.
+
+    Raises pydantic's ValidationError naming the setting when a value does not fit.
+    """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="LENTERA_", extra="ignore", frozen=True)
+
+    registry_url: str = Field(
+        "sqlite+aiosqlite:///var/cloud/registry.db",
+        description="Database of gateways, devices, commands and tokens: sqlite+aiosqlite:///FILE or "
+        "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE.",
+    )
+    series: SeriesKind = Field(SeriesKind.SQLITE, description="Store of readings: sqlite, influxdb or memory.")
+    series_path: Path = Field(Path("var/cloud/series"), description="Folder or file of the SQLite series store.")
+    influx_url: str = Field("http://127.0.0.1:8086", description="InfluxDB 2 server (with SERIES=influxdb).")
+    influx_token: SecretStr = Field(SecretStr(""), description="InfluxDB API token that may create buckets.")
+    influx_org: str = Field("lentera", description="InfluxDB organisation.")
+    secret_file: Path = Field(
+        Path("var/cloud/secret"),
+        description="File with the service's own secret, which signs nonces; made at first start, readable by its "
+        "owner only. Every replica needs the same.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
+    worker_in_process: bool = Field(
+        True, description="Do background jobs in the API process; else run `lentera cloud work` beside it."
+    )
+    max_frame_bytes: int = Field(
+        1 << 20, ge=16_384, le=64 << 20, description="Longest frame or batch taken from a gateway, in bytes."
+    )
+    ingest_budget_bytes: int = Field(
+        64 << 20,
+        ge=1 << 20,
+        description="Bytes of batches that may wait for the store before the cloud stops reading from its links.",
+    )
+    future_tolerance_s: int = Field(
+        300, ge=1, le=86_400, description="How far ahead of the cloud's clock a reading may be stamped."
+    )
+    token_lifetime_max_s: int = Field(120, ge=10, le=600, description="Longest life of a gateway's link token.")
+
+    @field_validator("registry_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        scheme = url.split(":", 1)[0]
+        if scheme not in REGISTRY_SCHEMES:
+            raise ValueError(f"{scheme!r} is not served: begin the address with {' or '.join(REGISTRY_SCHEMES)}://")
+        return url
+
+    @model_validator(mode="after")
+    def _influx_needs_a_token(self) -> Self:
+        if self.series is SeriesKind.INFLUXDB and not self.influx_token.get_secret_value():
+            raise ValueError("LENTERA_SERIES=influxdb needs LENTERA_INFLUX_TOKEN")
+        return self
