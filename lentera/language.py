@@ -29,6 +29,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "column.name": ("Name", "Nama"),
     "column.kind": ("Kind", "Jenis"),
     "column.level": ("Level", "Tingkat"),
+    "column.commanded": ("Commanded", "Diminta"),
     "column.power": ("Power", "Daya"),
     "column.age": ("Last reading", "Bacaan terakhir"),
     "column.online": ("Online", "Terhubung"),

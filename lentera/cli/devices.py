@@ -91,7 +91,7 @@ def _print_one(device: Device, words: Words) -> None:
     pairs["Profile"] = device.profile
     pairs["Gateway"] = device.gateway_id or "-"
     if device.level is not None and device.level.commanded_percent is not None:
-        pairs["Commanded"] = f"{device.level.commanded_percent:.0f} %"
+        pairs[words("column.commanded")] = f"{device.level.commanded_percent:.0f} %"
     if device.online is False and device.online_reason:
         pairs[words("column.online")] += f" ({device.online_reason})"
     output.print_pairs(pairs)

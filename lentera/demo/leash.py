@@ -1,8 +1,8 @@
 """A child process that cannot outlive the demo, however the demo ends.
 
 Three holds: the kernel sends SIGTERM when the parent dies (prctl PR_SET_PDEATHSIG, Linux); the child's standard input
-is a pipe whose other end only the parent holds, so its end is seen on every system; and a child that does not go in time
-takes its whole process group with it. Ctrl-C reaches only the parent, which stops its children in the right order.
+is a pipe whose other end only the parent holds, so its end is seen on every system; and a child that does not go in
+time takes its whole process group with it. Ctrl-C reaches only the parent, which stops its children in the right order.
 """
 
 from __future__ import annotations

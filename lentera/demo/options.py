@@ -20,8 +20,8 @@ class InfluxOptions:
 class DemoOptions:
     """Size and length of the demo.
 
-    `seconds` None runs until Ctrl-C; with a number lamps are dimmed and the ledger is checked at the end. `tenant` names
-    the city; on InfluxDB each run gets a name (and so a bucket) of its own. `keep` leaves the run's folder.
+    `seconds` None runs until Ctrl-C; with a number lamps are dimmed and the ledger is checked at the end. `tenant`
+    names the city; on InfluxDB each run gets a name (and so a bucket) of its own. `keep` leaves the run's folder.
     """
 
     seconds: float | None = None
