@@ -49,7 +49,7 @@ FINAL_STATES: Final = frozenset(
         ExecutionState.CANCELLED,
     }
 )
-"""States that end an execution. A verdict from silence alone (see `from_silence`) may still be corrected by the gateway."""
+"""States that end an execution; only a verdict from silence (see `from_silence`) may be corrected by the gateway."""
 
 OUTCOMES: Final = FINAL_STATES
 """What a gateway may report as the end of an execution: exactly the states that end one."""
@@ -322,9 +322,9 @@ def _tick(execution: Execution, now_ms: int) -> _Step:
 def step(execution: Execution, event: Event, now_ms: int) -> tuple[Execution, tuple[Effect, ...]]:
     """Apply one event to an execution.
 
-    A pair of state and event that means nothing (a late or repeated message) changes nothing and has no effect. A gateway's
-    own word corrects a verdict that the cloud had reached from silence (expired, timed out): the lamp did act, only the
-    news was late.
+    A pair of state and event that means nothing (a late or repeated message) changes nothing and has no effect. A
+    gateway's own word corrects a verdict that the cloud had reached from silence (expired, timed out): the lamp did
+    act, only the news was late.
 
     Args:
         execution: as it stands.

@@ -1,16 +1,17 @@
 """The gateway's configuration as a person writes it: one YAML file, checked whole before anything starts.
 
-Only what the words of this room can judge is checked here; that a profile exists and fits its bus is checked where profiles
-are known. Field names carry their units. Relative file names are relative to the folder of the file.
+Only what the words of this room can judge is checked here; that a profile exists and fits its bus is checked where
+profiles are known. Field names carry their units. Relative file names are relative to the folder of the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lentera_model.identifiers import InvalidIdError, check_id
 from lentera_model.quantities import CATALOGUE
@@ -29,6 +30,8 @@ def _quantity_name(value: str) -> str:
     return value
 
 
+Place = tuple[str | int, ...]
+"""Where in the file, as a path of keys and indexes."""
 Id = Annotated[str, AfterValidator(_identifier)]
 QuantityName = Annotated[str, AfterValidator(_quantity_name)]
 TopicLevels = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$")]
@@ -136,15 +139,6 @@ class DeviceConfig(_Part):
     """A luminaire's power at 100 %: with it, the power drawn can prove a level."""
 
 
-def _repeated(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
-
-
 class GatewayConfig(_Part):
     """The whole file."""
 
@@ -157,31 +151,43 @@ class GatewayConfig(_Part):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        problems = list(self._problems())
+        problems = [
+            InitErrorDetails(type=PydanticCustomError("conflict", "{what}", {"what": what}), loc=place, input=None)
+            for place, what in (*self._repeated_ids(), *self._impossible_addresses())
+        ]
         if problems:
-            raise ValueError("; ".join(problems))
+            # Raised as a ValidationError, each problem keeps its own place in the file.
+            raise ValidationError.from_exception_data(type(self).__name__, problems)
         return self
 
-    def _problems(self) -> Iterable[str]:
-        for kind, names in (("bus", [b.id for b in self.buses]), ("device", [d.id for d in self.devices])):
-            twice = _repeated(names)
-            if twice is not None:
-                yield f"{kind} id {twice!r} is used twice: give each {kind} an id of its own"
+    def _repeated_ids(self) -> Iterator[tuple[Place, str]]:
+        for kind, section, names in (
+            ("bus", "buses", [bus.id for bus in self.buses]),
+            ("device", "devices", [device.id for device in self.devices]),
+        ):
+            seen: set[str] = set()
+            for index, name in enumerate(names):
+                if name in seen:
+                    yield (section, index, "id"), f"{kind} id {name!r} is used twice: give each {kind} an id of its own"
+                seen.add(name)
+
+    def _impossible_addresses(self) -> Iterator[tuple[Place, str]]:
         buses = {bus.id: bus for bus in self.buses}
-        addresses: dict[tuple[str, str], str] = {}
-        for device in self.devices:
+        holders: dict[tuple[str, str], str] = {}
+        for index, device in enumerate(self.devices):
             bus = buses.get(device.bus)
             if bus is None:
-                yield f"device {device.id!r} is on bus {device.bus!r}, which the file does not have"
+                known = ", ".join(buses) or "none"
+                yield ("devices", index, "bus"), f"there is no bus {device.bus!r} in this file; its buses are: {known}"
                 continue
+            key, needed = ("unit", "1 to 247") if isinstance(bus, ModbusBus) else ("topic", "the device's MQTT topic")
             address = _address(device, bus)
             if address is None:
-                needed = "unit (1 to 247)" if isinstance(bus, ModbusBus) else "topic"
-                yield f"device {device.id!r} is on {bus.driver} bus {bus.id!r} and needs `{needed}`, and only that"
+                yield ("devices", index, key), f"a device on {bus.driver} bus {bus.id!r} needs `{key}` ({needed}) only"
                 continue
-            other = addresses.setdefault((bus.id, address), device.id)
-            if other != device.id:
-                yield f"devices {other!r} and {device.id!r} have the same address {address} on bus {bus.id!r}"
+            holder = holders.setdefault((bus.id, address), device.id)
+            if holder != device.id:
+                yield ("devices", index, key), f"device {holder!r} already has the same address {address} on this bus"
 
     def bus(self, bus_id: str) -> ModbusBus | MqttBus:
         """Return a bus by its id; a checked file has every bus that its devices name."""

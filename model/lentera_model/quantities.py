@@ -206,7 +206,7 @@ def quantity(name: str) -> Quantity:
     found = CATALOGUE.get(name)
     if found is None:
         raise UnknownQuantityError(
-            f"no quantity is called {name[:70]!r}: take a name of the catalogue (lentera_model.quantities) or add it there"
+            f"no quantity is called {name[:70]!r}: take a name of the catalogue in lentera_model.quantities"
         )
     return found
 
@@ -225,8 +225,8 @@ def round_to_float32(value: float) -> float:
 def stored_precision(name: str, value: float) -> float:
     """Return what is kept of a value: float32 for moments and states (7 digits), all of a float64 for counters.
 
-    A counter needs all its digits: a float32 counter at 1 GWh moves in steps of 62.5 Wh. A name that the catalogue does not
-    hold (sent by a newer gateway) keeps all its digits too.
+    A counter needs all its digits: a float32 counter at 1 GWh moves in steps of 62.5 Wh. A name that the catalogue does
+    not hold (sent by a newer gateway) keeps all its digits too.
     """
     found = CATALOGUE.get(name)
     if found is None or found.kind is Kind.COUNTER:

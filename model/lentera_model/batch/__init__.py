@@ -1,7 +1,7 @@
 """Batches: what a gateway seals, stores and sends, encoded once; docs/formats/batch.md gives every byte.
 
 Columnar per profile, because neighbouring values of one quantity resemble each other: that is what makes a value cost
-about two bytes. The bytes made by `encode` are the bytes that the journal keeps, the link carries and a stick brings home.
+about two bytes. The bytes made by `encode` are those that the journal keeps, the link carries and a stick brings home.
 """
 
 from lentera_model.batch.codec import FORMAT_VERSION, decode, encode, peek, with_clock

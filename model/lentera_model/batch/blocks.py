@@ -190,7 +190,7 @@ def unpack_block(block: Block, limits: Limits, values_left: int) -> tuple[list[S
         indexes = _rows_of(column, rows)
         values += len(indexes)
         if values > values_left:
-            raise OversizedBatchError(f"the batch holds more than {limits.values} values")
+            raise OversizedBatchError(f"the batch holds more values than it promises ({values_left} were left)")
         numbers = unpack_values(column.values, len(indexes), _width(column.name))
         for index, number in zip(indexes, numbers, strict=True):
             table[index][column.name] = number

@@ -1,6 +1,6 @@
 """The batch as bytes: a small header that can be read and given its clock without unpacking, then one zstd frame.
 
-Layout (docs/formats/batch.md): "LB", version, flags, header length, header CRC-32, header (msgpack), body (zstd of msgpack).
+Layout (docs/formats/batch.md): "LB", version, flags, header length, header CRC-32, header (msgpack), body (zstd).
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def decode(sealed: bytes, limits: Limits = DEFAULT_LIMITS) -> Batch:
     header, packed = _split(sealed)
     if header.unpacked_bytes > limits.unpacked_bytes or header.rows > limits.rows or header.values > limits.values:
         raise OversizedBatchError(
-            f"the batch says that it holds {header.rows} rows, {header.values} values and {header.unpacked_bytes} bytes; "
+            f"the batch promises {header.rows} rows, {header.values} values and {header.unpacked_bytes} bytes; "
             f"the limits are {limits.rows}, {limits.values} and {limits.unpacked_bytes}"
         )
     try:
@@ -218,6 +218,6 @@ def decode(sealed: bytes, limits: Limits = DEFAULT_LIMITS) -> Batch:
             raise OversizedBatchError(f"the batch holds more than the {header.rows} rows that it promises")
     if len(samples) != header.rows or values != header.values:
         raise CorruptBatchError(
-            f"the batch holds {len(samples)} rows and {values} values, not the {header.rows} and {header.values} it promises"
+            f"the batch holds {len(samples)} rows and {values} values, not {header.rows} and {header.values}"
         )
     return Batch(header, tuple(samples))

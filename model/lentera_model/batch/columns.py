@@ -95,7 +95,7 @@ def unpack_integers(column: IntegerColumn, count: int) -> list[int]:
     letter = _LETTER_OF_WIDTH.get(column.width)
     if letter is None or len(column.data) != (count - 1) * column.width:
         raise CorruptBatchError(
-            f"an integer column of {count} rows has width {column.width} and {len(column.data)} bytes, which do not agree"
+            f"an integer column of {count} rows has width {column.width} and {len(column.data)} bytes: no match"
         )
     zigzags = struct.unpack(f"<{count - 1}{letter}", unshuffle(column.data, column.width))
     numbers = list(accumulate((z >> 1 if not z & 1 else -(z + 1 >> 1) for z in zigzags), initial=column.first))

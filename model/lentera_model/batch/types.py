@@ -121,7 +121,7 @@ class Batch:
         if clock is None:
             key = self.header.key
             raise ClockUnknownError(
-                f"batch {key.gateway}/{key.epoch}/{key.sequence} has no clock fit: the gateway sends it once it knows the time"
+                f"batch {key.gateway}/{key.epoch}/{key.sequence} has no clock fit: send it once the time is known"
             )
         return [
             Reading(s.device, s.profile, s.monotonic_ms + clock.offset_ms, s.values, s.quality) for s in self.samples

@@ -75,7 +75,7 @@ class ModeChanged:
 
 @dataclass(frozen=True, slots=True)
 class ClockSeen:
-    """The cloud's time when `monotonic_ms` was half way between question and answer; half the round trip is the error."""
+    """The cloud's time when `monotonic_ms` was half way from question to answer; the error is half the round trip."""
 
     server_time_ms: int
     monotonic_ms: int
@@ -169,9 +169,7 @@ class GatewayLink:
             case Welcome():
                 return self._welcomed(message, now_ms)
             case _ if not self.is_open:
-                raise ProtocolError(
-                    f"{type(message).__name__} came before Welcome: this is no Lentera cloud, or a broken one"
-                )
+                raise ProtocolError(f"{type(message).__name__} came before Welcome: is this address a Lentera cloud?")
             case Ack():
                 self._waiting.pop((message.epoch, message.sequence), None)
                 return [Acknowledged(message.epoch, message.sequence, tuple(message.refused))]
@@ -193,8 +191,8 @@ class GatewayLink:
             raise ProtocolError("Welcome came twice on one connection")
         if welcome.protocol_version != PROTOCOL_VERSION or welcome.batch_version not in self._hello.batch_versions:
             raise ProtocolError(
-                f"the cloud chose protocol {welcome.protocol_version} and batch format {welcome.batch_version}, which this "
-                "gateway did not offer"
+                f"the cloud chose protocol {welcome.protocol_version} and batch format {welcome.batch_version}, "
+                "which this gateway did not offer"
             )
         self._welcome = welcome
         events: list[LinkEvent] = [Opened(welcome), _clock(welcome.server_time_ms, self._hello_sent_ms, now_ms)]

@@ -1,7 +1,7 @@
 """How a gateway proves who it is when it opens the link: the claims of a short token signed with its Ed25519 key.
 
-The token travels as `Authorization: Bearer`, algorithm EdDSA. A board that does not know the time is answered 401 with a
-nonce (see the problem's `nonce` member) and opens again with that nonce among its claims; its times are then not judged.
+The token travels as `Authorization: Bearer`, algorithm EdDSA. A board that does not know the time is answered 401 with
+a nonce (the problem's `nonce` member) and opens again with that nonce among its claims; its times are then not judged.
 """
 
 from __future__ import annotations

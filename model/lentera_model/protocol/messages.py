@@ -1,4 +1,4 @@
-"""The messages of the link and their bytes: msgpack arrays that begin with a tag (docs/formats/link.md lists each field).
+"""The messages of the link and their bytes: msgpack arrays that begin with a tag (docs/formats/link.md lists them).
 
 Arrays keep a message to a few bytes over its contents. Fields are only ever added at the end with a default, so that an
 older side reads a newer one's messages.
