@@ -14,7 +14,7 @@ VENV := .venv/bin
 
 help: ## say what can be made
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  %-13s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  %-13s %s\n' "$$name" "$$what"; done
 
 demo: .venv/.lentera-demo ## a simulated street, a gateway and the cloud on this machine; Ctrl-C stops it
 	@exec $(VENV)/lentera demo $(ARGS)

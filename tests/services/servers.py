@@ -19,7 +19,7 @@ import asyncpg
 
 from tests.services.process import Server, ServerError, find_program
 
-ANSWER_TIMEOUT_S = 2.0
+ANSWER_TIMEOUT_S = 2
 
 
 @dataclass(frozen=True, slots=True)
