@@ -117,3 +117,9 @@ class NotReadyError(DemoError):
     """A part of the demo did not become ready in time."""
 
     code = "not_ready"
+
+
+class InterruptedDemoError(DemoError):
+    """Ctrl-C or SIGTERM ended a counted run before it could be checked."""
+
+    code = "interrupted"

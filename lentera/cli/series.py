@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -70,21 +71,36 @@ def series(
 ) -> None:
     """Print a device's readings of the last time."""
     require_client()
-    from lentera.client import Client
-
-    words = output.words()
     end = datetime.now(UTC)
     start = end - timedelta(seconds=span_seconds(last, "--last"))
     if every is not None:
         span_seconds(every, "--every")
-    quantities = quantity or [DEFAULT_QUANTITY]
+    asked = _Asked(device, quantity or [DEFAULT_QUANTITY], start, end, every, aggregate.value)
+    _answer(asked, Format.JSON if json else output_format, plot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    device: str
+    quantities: list[str]
+    start: datetime
+    end: datetime
+    every: str | None
+    aggregate: str
+
+
+def _answer(asked: _Asked, output_format: Format, plot: bool) -> None:
+    from lentera.client import Client
+
+    words = output.words()
+    place = (asked.device, asked.quantities, asked.start, asked.end)
     with Client() as client:
-        if output_format is Format.CSV and not json:
-            text = client.series_csv(device, quantities, start, end, every=every, aggregate=aggregate.value)
+        if output_format is Format.CSV:
+            text = client.series_csv(*place, every=asked.every, aggregate=asked.aggregate)
             typer.echo(text, nl=not text.endswith("\n"))
             return
-        found = client.series(device, quantities, start, end, every=every, aggregate=aggregate.value)
-    if json or output_format is Format.JSON:
+        found = client.series(*place, every=asked.every, aggregate=asked.aggregate)
+    if output_format is Format.JSON:
         output.print_json(found)
         return
     if not found.points:

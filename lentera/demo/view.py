@@ -127,7 +127,9 @@ class View:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         titles = ("id", "kind", "commanded", "level", "power", "age", "online")
         for index, title in enumerate(titles):
-            table.add_column(self._words(f"column.{title}"), justify="right" if 2 <= index <= 5 else "left", no_wrap=True)
+            table.add_column(
+                self._words(f"column.{title}"), justify="right" if 2 <= index <= 5 else "left", no_wrap=True
+            )
         shown = rows(snapshot.devices, self._words, datetime.now(UTC))
         room = max(5, height - 8)
         for row in shown[:room]:

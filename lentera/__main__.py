@@ -1,0 +1,5 @@
+"""`python -m lentera` is the command `lentera`."""
+
+from lentera.cli import main
+
+main()

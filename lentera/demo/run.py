@@ -1,0 +1,150 @@
+"""The demo from start to end: start the street, the cloud and the gateway, watch or dim, stop in order, check the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lentera.client import AsyncClient
+from lentera.demo.dimmer import Dimmer, Tally
+from lentera.demo.launch import Launched, launch
+from lentera.demo.options import DemoOptions
+from lentera.demo.parts import Parts
+from lentera.demo.view import View, banner
+from lentera.demo.watch import watch
+from lentera.errors import InterruptedDemoError
+from lentera.session import Session, remove_session, session_path, write_session
+
+# Ctrl-C must be over within 3 s: each part's longest farewell, in the order in which they go.
+QUICK_STOP = (("gateway", 1.3), ("cloud", 0.7), ("street", 0.5))
+# After a counted run nothing hurries: the gateway may take its time to deliver what it still holds.
+CALM_GRACE_S = 20.0
+
+
+class Demo:
+    """One run in one folder; `interrupted` is set by Ctrl-C or SIGTERM."""
+
+    def __init__(self, options: DemoOptions, view: View, run_dir: Path) -> None:
+        self.options = options
+        self.view = view
+        self.run_dir = run_dir
+        self.interrupted = asyncio.Event()
+        self.parts = Parts(view.note)
+
+    async def run(self) -> dict[str, Any] | None:
+        """Run until the end: the report of a counted run, None for an open-ended one. Raises DemoError subclasses."""
+        try:
+            launched = await self._start()
+            if launched is None:
+                return None
+            async with AsyncClient(launched.url, launched.token) as client:
+                if self.options.seconds is None:
+                    await watch(self.view, client, launched, self.interrupted, Tally())
+                    return None
+                return await self._counted(client, launched, self.options.seconds)
+        finally:
+            self.view.end()
+            remove_session(session_path(os.environ), os.getpid())
+            await self.parts.stop_all(QUICK_STOP)
+
+    async def _start(self) -> Launched | None:
+        """Start everything; None if Ctrl-C came first."""
+        launched = await self._unless_interrupted(launch(self.options, self.run_dir, self.parts, self.view.note))
+        if launched is None:
+            return None
+        self.parts.settle()
+        session = Session(launched.url, launched.token, launched.tenant, os.getpid(), str(self.run_dir))
+        write_session(session_path(os.environ), session)
+        if not self.options.json:
+            sys.stdout.write(
+                banner(launched.url, launched.token, launched.broker, launched.lamps[0], launched.meters[0])
+            )
+            sys.stdout.flush()
+        return launched
+
+    async def _unless_interrupted(self, work: Coroutine[Any, Any, Launched]) -> Launched | None:
+        """The result of `work`, or None if the demo was interrupted; a part's death is raised at once."""
+        task = asyncio.create_task(work)
+        interrupted = asyncio.create_task(self.interrupted.wait())
+        try:
+            await asyncio.wait({task, interrupted, self.parts.death}, return_when=asyncio.FIRST_COMPLETED)
+            if self.parts.death.done():
+                self.parts.death.result()
+            return task.result() if task.done() else None
+        finally:
+            for left in (task, interrupted):
+                left.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await left
+
+    async def _counted(self, client: AsyncClient, launched: Launched, seconds: float) -> dict[str, Any]:
+        """Dim for `seconds`, let everything arrive, stop the parts in order, and compare the store with the ledger."""
+        from lentera.demo.ledgercheck import check
+
+        over = asyncio.Event()
+        dimmer = Dimmer(client, launched.lamps, self.options.seed, self.view.note)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch(self.view, client, launched, over, dimmer.tally))
+            group.create_task(self._end_after(seconds, over))
+            await dimmer.run(over)
+        self.view.end()
+        lasted_s = time.monotonic() - began
+        if self.interrupted.is_set():
+            raise InterruptedDemoError("The run was interrupted, so nothing was checked. Let it run to its end.")
+        await self._calm_stop(launched)
+        return await check(self.options, launched, dimmer.tally, lasted_s, self.view.note)
+
+    async def _end_after(self, seconds: float, over: asyncio.Event) -> None:
+        """Set `over` after `seconds`, or at once when the demo is interrupted."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.interrupted.wait(), seconds)
+        over.set()
+
+    async def _calm_stop(self, launched: Launched) -> None:
+        """Quiet the street first, so that nothing is said into the void; then the gateway delivers what it holds."""
+        self.view.note("quieting the street")
+        await launched.quiet()
+        self.view.note("the gateway delivers what it holds")
+        if not await self.parts.stop("gateway", CALM_GRACE_S):
+            self.view.note(f"the gateway did not end within {CALM_GRACE_S:g} s and was killed")
+        await self.parts.stop("cloud", CALM_GRACE_S)
+        await self.parts.stop("street", CALM_GRACE_S)
+
+
+def run_demo(options: DemoOptions) -> dict[str, Any] | None:
+    """Run the demo to its end and clean up; the report of a counted run. Raises DemoError subclasses."""
+    from lentera.cli.output import words
+
+    run_dir = options.run_dir or Path(tempfile.mkdtemp(prefix="lentera-demo-"))
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    view = View(words())
+    view.note(f"the run's folder is {run_dir}")
+    try:
+        return asyncio.run(_run(options, view, run_dir))
+    finally:
+        if not options.keep:
+            shutil.rmtree(run_dir, ignore_errors=True)
+
+
+async def _run(options: DemoOptions, view: View, run_dir: Path) -> dict[str, Any] | None:
+    demo = Demo(options, view, run_dir)
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if not demo.interrupted.is_set():
+            view.note("stopping")
+        demo.interrupted.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, interrupt)
+    return await demo.run()
