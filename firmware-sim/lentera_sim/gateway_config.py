@@ -1,0 +1,90 @@
+"""The gateway configuration that fits a simulated street."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lentera_model.config import GatewayConfig
+
+from lentera_sim.street import StreetPlan
+
+
+def street_config(
+    plan: StreetPlan,
+    *,
+    tty: Path,
+    tcp_ports: Mapping[str, int],
+    broker: tuple[str, int],
+    cloud_url: str,
+    key_file: str,
+) -> dict[str, Any]:
+    """Return the configuration as plain data, checked.
+
+    `tcp_ports` is meter id to port for the TCP meters, `broker` the host and port of the lamps' broker.
+    """
+    host, port = broker
+    buses: list[dict[str, Any]] = [
+        {"id": "rs485-0", "driver": "modbus", "transport": "rtu", "port": str(tty), "baud": plan.baud, "parity": "N"},
+        *(
+            {"id": f"lan-{device}", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": tcp_port}
+            for device, tcp_port in tcp_ports.items()
+        ),
+        {"id": "lamps", "driver": "mqtt", "host": host, "tcp_port": port},
+    ]
+    config = {
+        "version": 1,
+        "gateway": {"id": plan.gateway, "name": "Jalan Merdeka, Stabat"},
+        "cloud": {"url": cloud_url, "key_file": key_file, "mode": "live"},
+        "journal": {"memory_dir": "journal/memory", "card_dir": "journal/card"},
+        "buses": buses,
+        "devices": [*_meters(plan), *_lamps(plan)],
+    }
+    GatewayConfig.model_validate(config)
+    return config
+
+
+def _meters(plan: StreetPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": meter.device,
+            "name": meter.name,
+            "profile": meter.profile,
+            "bus": "rs485-0" if meter.transport == "rtu" else f"lan-{meter.device}",
+            "unit": meter.unit,
+            "every_s": meter.every_s,
+            **_quantities(plan, meter.device),
+        }
+        for meter in plan.meter_plans()
+    ]
+
+
+def _lamps(plan: StreetPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": lamp.device,
+            "name": lamp.name,
+            "profile": lamp.profile,
+            "bus": "lamps",
+            "topic": lamp.device,
+            "every_s": lamp.every_s,
+            "rated_power_w": lamp.rated_w,
+            **_quantities(plan, lamp.device),
+        }
+        for lamp in plan.lamp_plans()
+    ]
+
+
+def _quantities(plan: StreetPlan, device: str) -> dict[str, list[str]]:
+    chosen = plan.quantities.get(device)
+    return {} if chosen is None else {"quantities": list(chosen)}
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write a configuration as YAML, whole or not at all."""
+    draft = path.with_suffix(".draft")
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=200)
+    draft.write_text("# Written by the street simulator for this run.\n" + text, encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,266 @@
+"""Running a street: broker, wires and lamps, from a run folder that other processes can watch.
+
+Files in the run folder: `gateway.yaml` (a configuration that fits), `street.json` (written when everything answers),
+`ledger.jsonl`, `rs485-0` (the serial line's path), `broker.log`. Signals to the street, as files: `energise` lights the
+lamps (create it once the gateway has subscribed); `quiet` makes the lamps publish no more, and `quieted` appears when the
+last message is with the broker, while the meters go on answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from lentera_sim.broker import BrokerChoice, RunningBroker, start_broker
+from lentera_sim.gateway_config import street_config, write_config
+from lentera_sim.lamps.bridge import LampBridge
+from lentera_sim.lamps.homeassistant import HomeAssistantLights
+from lentera_sim.lamps.zigbee2mqtt import Zigbee2Mqtt
+from lentera_sim.ledger import Ledger
+from lentera_sim.street import Street, StreetPlan, build_street
+from lentera_sim.wires.serial_line import SerialLine
+from lentera_sim.wires.tcp_meter import TcpMeter
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CLOUD_URL = "ws://127.0.0.1:8080/v1/link"
+_WATCH_S = 0.05
+_FLUSH_S = 1.0
+_DELIVER_S = 0.15
+"""What a broker on this machine needs to hand the last messages to its subscribers."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreetInfo:
+    """Where a running street is: paths, broker, and what hangs on it. `street.json` holds the same."""
+
+    run_dir: str
+    config: str
+    ledger: str
+    tty: str
+    broker_kind: Literal["mosquitto", "amqtt"]
+    broker_host: str
+    broker_port: int
+    tcp_ports: dict[str, int]
+    meters: list[str]
+    lamps: list[str]
+    gateway: str
+    seed: int
+    speed: float
+
+
+class RunningStreet:
+    """A street that answers. Made by `open_street`; `energise`, `quieten`, then `close`."""
+
+    def __init__(self, street: Street, run_dir: Path, ledger: Ledger, broker: RunningBroker) -> None:
+        """Put the street's devices on their wires; nothing answers before `open`."""
+        self.street = street
+        self.run_dir = run_dir
+        self.ledger = ledger
+        self.broker = broker
+        plans = street.plan.meter_plans()
+        serial = {meter.unit: street.units[meter.device] for meter in plans if meter.transport == "rtu"}
+        self.line = SerialLine(run_dir / "rs485-0", serial, ledger, baud=street.plan.baud)
+        self.tcp_meters = {
+            meter.device: TcpMeter({meter.unit: street.units[meter.device]}, ledger)
+            for meter in plans
+            if meter.transport == "tcp"
+        }
+        self.bridges: tuple[LampBridge, ...] = tuple(self._bridges())
+        self._tasks: list[asyncio.Task[None]] = []
+        self._energised = False
+
+    def _bridges(self) -> list[LampBridge]:
+        lamps = list(self.street.lamps.values())
+        kinds = (("zigbee2mqtt", Zigbee2Mqtt), ("homeassistant_json", HomeAssistantLights))
+        return [
+            kind(f"sim-{dialect}", self.broker.host, self.broker.port, mine, self.ledger, self.street.clock)
+            for dialect, kind in kinds
+            if (mine := [lamp for lamp in lamps if lamp.profile.dialect == dialect])
+        ]
+
+    async def open(self) -> None:
+        """Open the wires and connect the lamps' bridges to the broker."""
+        await self.line.open()
+        for meter in self.tcp_meters.values():
+            await meter.open()
+        self._tasks = [asyncio.create_task(bridge.run(), name=bridge.name) for bridge in self.bridges]
+        self._tasks.append(asyncio.create_task(self._flush(), name="ledger"))
+        for bridge in self.bridges:
+            await bridge.connected.wait()
+
+    def info(self) -> StreetInfo:
+        """Return where everything is."""
+        plan = self.street.plan
+        return StreetInfo(
+            run_dir=str(self.run_dir),
+            config=str(self.run_dir / "gateway.yaml"),
+            ledger=str(self.run_dir / "ledger.jsonl"),
+            tty=str(self.line.path),
+            broker_kind=self.broker.kind,
+            broker_host=self.broker.host,
+            broker_port=self.broker.port,
+            tcp_ports={device: meter.port for device, meter in self.tcp_meters.items()},
+            meters=list(self.street.meters),
+            lamps=list(self.street.lamps),
+            gateway=plan.gateway,
+            seed=plan.seed,
+            speed=plan.speed,
+        )
+
+    def energise(self) -> None:
+        """Close the lamps' contactor, once; they come on and begin to publish."""
+        if not self._energised:
+            self._energised = True
+            for bridge in self.bridges:
+                bridge.energise()
+
+    async def quieten(self) -> None:
+        """Let the lamps publish what waits and then no more; the meters go on answering."""
+        await asyncio.gather(*(bridge.quieten() for bridge in self.bridges))
+        self.ledger.flush()
+
+    async def close(self) -> None:
+        """Stop everything in order: lamps, wires, broker, ledger."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await self.quieten()
+        await asyncio.sleep(_DELIVER_S)
+        await self.line.close()
+        for meter in self.tcp_meters.values():
+            await meter.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.ledger.close()
+        await self.broker.stop()
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_S)
+            self.ledger.flush()
+
+
+async def open_street(
+    plan: StreetPlan,
+    run_dir: Path,
+    broker: BrokerChoice = "auto",
+    *,
+    cloud_url: str = DEFAULT_CLOUD_URL,
+    key_file: str = "key.pem",
+) -> RunningStreet:
+    """Start a street in `run_dir` (made if missing) and write its gateway.yaml and street.json.
+
+    Raises:
+        PlanError, RegisterMapError: the plan cannot be built. BrokerStartError: no broker answers.
+    """
+    run_dir = run_dir.absolute()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for signal_file in ("quiet", "quieted", "street.json"):
+        (run_dir / signal_file).unlink(missing_ok=True)
+    street = build_street(plan)
+    started = await start_broker(broker, run_dir)
+    running = RunningStreet(street, run_dir, Ledger(run_dir / "ledger.jsonl"), started)
+    await running.open()
+    info = running.info()
+    config = street_config(
+        plan,
+        tty=running.line.path,
+        tcp_ports=info.tcp_ports,
+        broker=(info.broker_host, info.broker_port),
+        cloud_url=cloud_url,
+        key_file=key_file,
+    )
+    write_config(run_dir / "gateway.yaml", config)
+    draft = run_dir / "street.draft"
+    draft.write_text(json.dumps(asdict(info), indent=1), encoding="utf-8")
+    draft.replace(run_dir / "street.json")
+    return running
+
+
+async def run_street(
+    plan: StreetPlan,
+    run_dir: Path,
+    broker: BrokerChoice,
+    ready: Callable[[StreetInfo], None],
+    stop: asyncio.Event,
+    *,
+    cloud_url: str = DEFAULT_CLOUD_URL,
+    key_file: str = "key.pem",
+    energise_at_start: bool = False,
+) -> None:
+    """Run a street until `stop` is set; calls `ready` once everything answers. Ends within about a second.
+
+    Raises what `open_street` raises.
+    """
+    running = await open_street(plan, run_dir, broker, cloud_url=cloud_url, key_file=key_file)
+    watcher = asyncio.create_task(_follow_files(running), name="signal files")
+    try:
+        if energise_at_start:
+            running.energise()
+        ready(running.info())
+        await stop.wait()
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+        await running.close()
+        (running.run_dir / "street.json").unlink(missing_ok=True)
+
+
+async def _follow_files(running: RunningStreet) -> None:
+    """Obey the files `energise` and `quiet`."""
+    run_dir = running.run_dir
+    while not (run_dir / "quiet").exists():
+        if (run_dir / "energise").exists():
+            running.energise()
+        await asyncio.sleep(_WATCH_S)
+    await running.quieten()
+    (run_dir / "quieted").touch()
+
+
+def main(
+    run_dir: Path,
+    plan: StreetPlan | None = None,
+    broker: BrokerChoice = "auto",
+    cloud_url: str = DEFAULT_CLOUD_URL,
+    key_file: str = "key.pem",
+    *,
+    energise: bool = False,
+    ready: Callable[[StreetInfo], None] | None = None,
+) -> None:
+    """Run a street as a process of its own until SIGTERM or SIGINT; ends within a second of either.
+
+    `energise` lights the lamps at once; else they wait for the file `energise`. `ready` is told when everything answers;
+    without it one JSON line (StreetInfo) goes to standard output. Raises what `open_street` raises.
+    """
+    asyncio.run(_main(run_dir, plan or StreetPlan(), broker, cloud_url, key_file, energise, ready or _print_info))
+
+
+async def _main(
+    run_dir: Path,
+    plan: StreetPlan,
+    broker: BrokerChoice,
+    cloud_url: str,
+    key_file: str,
+    energise: bool,
+    ready: Callable[[StreetInfo], None],
+) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_street(
+        plan, run_dir, broker, ready, stop, cloud_url=cloud_url, key_file=key_file, energise_at_start=energise
+    )
+
+
+def _print_info(info: StreetInfo) -> None:
+    sys.stdout.write(json.dumps(asdict(info)) + "\n")
+    sys.stdout.flush()
