@@ -1,0 +1,214 @@
+"""What the rest of the gateway sees of the journal: add samples, tick each second, take batches, settle them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.iothread import IoThread
+from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.outbox import Outgoing
+from lentera_gateway.journal.policy import seal_due
+from lentera_gateway.journal.records import CommandRecord
+from lentera_gateway.journal.recovery import Recovery
+from lentera_gateway.journal.status import JournalStatus
+from lentera_gateway.journal.store import JournalStore
+from lentera_model.batch import ClockFit
+from lentera_model.readings import Sample
+
+MAX_UNSEALED_SAMPLES: Final = 20_000
+"""Bound of what waits in the process while the journal's thread is stuck; then the oldest go, counted."""
+_SAVE_TIME_EVERY_MS: Final = 3_600_000
+_FIRST_GUESS_BYTES_A_VALUE: Final = 2.5
+
+
+class Journal:
+    """The queue between the wires and the cloud.
+
+    Attributes:
+        live: seal each second; else by age or size. The link and the mode decide it.
+        sealed: set whenever there is something new to send; the link clears it.
+        recovery: what was found at the start.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        boot_id: bytes,
+        limits: JournalLimits,
+        monotonic_ms: Callable[[], int],
+        wall_ms: Callable[[], int],
+        fit: Callable[[], ClockFit | None],
+    ) -> None:
+        """Describe the journal; nothing is touched before `open`.
+
+        Args:
+            gateway: gateway id, part of every batch's name.
+            boot_id: the kernel's 16 bytes.
+            limits: folders and bounds.
+            monotonic_ms: CLOCK_BOOTTIME.
+            wall_ms: best knowledge of the wall clock.
+            fit: the clock fit now, None while the time is not trusted.
+        """
+        self.limits = limits
+        self.live = False
+        self.sealed = asyncio.Event()
+        self.recovery = Recovery()
+        self._store = JournalStore(gateway, boot_id, limits)
+        self._io = IoThread("lentera-journal")
+        self._monotonic_ms = monotonic_ms
+        self._wall_ms = wall_ms
+        self._fit = fit
+        self._fresh: list[Sample] = []
+        self._unsealed: list[Sample] = []
+        self._oldest_ms = 0
+        self._dropped_samples = 0
+        self._pinned = False
+        self._time_saved_ms = 0
+        self._busy = asyncio.Lock()
+        self._scan: asyncio.Task[None] | None = None
+
+    async def open(self) -> Recovery:
+        """Recover what earlier processes left and begin a new epoch; the card is read through in the background.
+
+        Raises:
+            JournalFolderError: the memory folder cannot be used, or another gateway uses it.
+        """
+        now_ms = self._monotonic_ms()
+        self.recovery = await self._io.run(self._store.open, now_ms, self._wall_ms())
+        self._time_saved_ms = now_ms
+        self._scan = asyncio.create_task(self._scan_card(), name="journal-scan")
+        self.sealed.set()
+        return self.recovery
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of this process; 0 before `open`."""
+        return self._store.state.epoch
+
+    @property
+    def order(self) -> int:
+        """Order of the last sealed batch: batches with a higher one are live for a connection that begins now."""
+        return self._store.order
+
+    @property
+    def saved_time_ms(self) -> int:
+        """The latest wall time that earlier processes knew; the clock never starts before it."""
+        return self._store.state.saved_at_ms
+
+    def add(self, sample: Sample) -> None:
+        """Take a sample; it is on the memory tier with the next tick."""
+        if not sample.values:
+            return
+        self._fresh.append(sample)
+        if len(self._fresh) > MAX_UNSEALED_SAMPLES:
+            del self._fresh[0]
+            self._dropped_samples += 1
+
+    async def tick(self, seal_now: bool = False) -> None:
+        """Once a second: log or seal what came, move what waits too long, keep the bounds."""
+        async with self._busy:
+            await self._pin_clock()
+            await self._take_fresh(seal_now)
+            await self._io.run(self._store.mover.maintain, self._monotonic_ms())
+            await self._save_time()
+
+    async def _take_fresh(self, seal_now: bool) -> None:
+        now_ms = self._monotonic_ms()
+        fresh, self._fresh = self._fresh, []
+        if fresh and not self._unsealed:
+            self._oldest_ms = now_ms
+        self._unsealed += fresh
+        values = sum(len(sample.values) for sample in self._unsealed)
+        due = seal_due(
+            self.live or seal_now,
+            now_ms - self._oldest_ms,
+            values,
+            self._bytes_a_value(),
+            round(self.limits.seal_age_s * 1000),
+            self.limits.seal_bytes,
+        )
+        if due:
+            await self._seal(now_ms)
+        elif fresh:
+            await self._io.run(self._store.keep_samples, fresh)
+
+    async def _seal(self, now_ms: int) -> None:
+        samples, self._unsealed = self._unsealed, []
+        try:
+            made = await self._io.run(self._store.seal, samples, now_ms, self._fit())
+        except Exception:
+            self._unsealed = samples + self._unsealed
+            raise
+        if made:
+            self.sealed.set()
+
+    def _bytes_a_value(self) -> float:
+        counters = self._store.places.counters
+        return counters.sealed_bytes / counters.values if counters.values else _FIRST_GUESS_BYTES_A_VALUE
+
+    async def _pin_clock(self) -> None:
+        fit = self._fit()
+        if fit is not None and not self._pinned:
+            self._pinned = True
+            await self._io.run(self._store.pin, fit)
+            self.sealed.set()
+
+    async def _save_time(self) -> None:
+        now_ms = self._monotonic_ms()
+        if self._fit() is not None and now_ms - self._time_saved_ms >= _SAVE_TIME_EVERY_MS:
+            self._time_saved_ms = now_ms
+            await self._io.run(self._store.save_time, self._wall_ms())
+
+    async def _scan_card(self) -> None:
+        while await self._io.run(self._store.scan_card):
+            self.sealed.set()
+
+    async def next_batch(self, live_after: int) -> Outgoing | None:
+        """Return the next batch to send: live ones (sealed after `live_after`) first, then the backlog, oldest first.
+
+        A batch is handed out once until `connection_lost`. None when nothing can be sent now.
+        """
+        return await self._io.run(self._store.outbox.next_batch, live_after)
+
+    async def connection_lost(self) -> None:
+        """Hand out again all that was not acknowledged."""
+        await self._io.run(self._store.connection_lost)
+
+    async def acknowledge(self, key: Key, refused: list[dict[str, str]] | None = None) -> bool:
+        """Forget a batch that the cloud has stored; where it refused some devices' rows, set a copy aside with why."""
+        if refused:
+            sealed = await self._io.run(self._store.places.sealed_bytes, key)
+            if sealed is not None:
+                await self._io.run(self._store.set_aside, key, sealed, refused)
+        return await self._io.run(self._store.settle, key)
+
+    async def refuse(self, key: Key, code: str, text: str) -> bool:
+        """Set a batch aside that the cloud refuses for its content; it blocks nothing."""
+        return await self._io.run(self._store.refuse, key, [{"code": code, "text": text}])
+
+    async def commands(self) -> list[CommandRecord]:
+        """Return what became of the last commands, oldest first."""
+        return await self._io.run(self._store.commands.load)
+
+    async def keep_command(self, record: CommandRecord) -> str | None:
+        """Make a command's state durable. Returns None, or why the card did not take it."""
+        return await self._io.run(self._store.commands.keep, record)
+
+    async def status(self) -> JournalStatus:
+        """Return a snapshot of everything counted."""
+        status = await self._io.run(self._store.status)
+        status.counters.dropped_samples = self._dropped_samples
+        return status
+
+    async def close(self) -> None:
+        """Seal what is left, bring everything that waits onto the card, and end the thread."""
+        if self._scan is not None:
+            self._scan.cancel()
+        async with self._busy:
+            await self._take_fresh(seal_now=True)
+            wall_ms = self._wall_ms() if self._fit() is not None else 0
+            await self._io.run(self._store.close, self._monotonic_ms(), wall_ms)
+        self._io.stop()

@@ -1,0 +1,155 @@
+"""The places where a sealed batch can be: the memory tier, the card tier, or held in the process.
+
+A batch is in exactly one of them. It leaves only by an acknowledgement, into quarantine, or, counted, because a tier is
+full. Runs in the journal's thread only.
+"""
+
+from __future__ import annotations
+
+from lentera_gateway.journal.held import HeldBatch, HeldBatches
+from lentera_gateway.journal.index import Entry, Key
+from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.policy import to_evict
+from lentera_gateway.journal.records import BatchRecord, Fate, decode_record, encode_record
+from lentera_gateway.journal.recovery import Recovery, entries_of
+from lentera_gateway.journal.segments import Tier, TierWriteError
+from lentera_gateway.journal.status import Counters
+
+
+class Places:
+    """Both tiers, the held batches, what is in flight, and the counters.
+
+    Attributes:
+        in_flight: batches that the present connection has taken, with the tier's name ("held" for none) and segment.
+        memory_error, card_error: why a tier does not take data now, or None.
+    """
+
+    def __init__(self, limits: JournalLimits) -> None:
+        """Describe the places; nothing is touched."""
+        self.limits = limits
+        marks = limits.memory_dir / "marks"
+        self.memory = Tier("memory", limits.memory_dir / "segments", marks, limits.memory_segment_bytes, durable=False)
+        self.card = Tier("card", limits.card_dir / "segments", marks, limits.card_segment_bytes, durable=True)
+        self.held = HeldBatches(limits.memory_max_bytes)
+        self.in_flight: dict[Key, tuple[str, int]] = {}
+        self.counters = Counters()
+        self.recovery = Recovery()
+        self.memory_error: str | None = None
+        self.card_error: str | None = None
+
+    def keep(self, key: Key, batch: HeldBatch) -> None:
+        """Put a fresh batch onto the memory tier, or hold it when the tier refuses."""
+        if not self.to_memory_tier(key, batch):
+            self.counters.dropped_batches += self.held.put(key, batch)
+
+    def to_memory_tier(self, key: Key, batch: HeldBatch) -> bool:
+        """Write a batch to the memory tier; False, with the reason noted, when it is full."""
+        record = encode_record(BatchRecord(batch.sealed))
+        room = self.limits.memory_max_bytes - self.memory.index.total_bytes
+        if len(record) > room and not self._make_memory_room():
+            self.memory_error = f"{self.memory.folder}: its {self.limits.memory_max_bytes} bytes are full"
+            return False
+        try:
+            number, offset, size = self.memory.append(record)
+        except TierWriteError as error:
+            self.memory_error = str(error)
+            return False
+        self.memory_error = None
+        self.memory.index.add(
+            number,
+            Entry(
+                key, offset, size, batch.order, batch.sealed_monotonic_ms, batch.boot_id, batch.clocked, batch.values
+            ),
+        )
+        return True
+
+    def _make_memory_room(self) -> bool:
+        self.drop_done()
+        keep = self.limits.memory_max_bytes - self.limits.memory_segment_bytes
+        segments = self.memory.index.segments.values()
+        for number in to_evict(segments, self.memory.index.total_bytes, keep, self.memory.open_number):
+            self.give_up(self.memory, number)
+        return self.memory.index.total_bytes < self.limits.memory_max_bytes
+
+    def load_card_segment(self, number: int) -> None:
+        """Read the entries of a card segment back into the index; an unreadable file is left alone and reported."""
+        try:
+            found = self.card.read(number)
+        except OSError as error:
+            self.recovery.unreadable_segments += 1
+            self.card_error = f"segment {number} cannot be read: {error.strerror or error}"
+            self.card.index.remove(number)
+            return
+        segment = self.card.index.segments[number]
+        if not segment.scanned:
+            segment.settled |= self.card.settled_before(number)
+        report = Recovery() if segment.scanned else self.recovery
+        self.card.index.load(number, entries_of(found, 0, segment.settled, report))
+
+    def read(self, tier: Tier, number: int, entry: Entry) -> bytes | None:
+        """Return a batch's sealed bytes, or None when they are damaged."""
+        found = tier.read_at(number, entry.offset, entry.size)
+        record = None if found is None else decode_record(found.record)
+        return record.sealed if isinstance(record, BatchRecord) else None
+
+    def find(self, key: Key) -> tuple[str, int] | None:
+        """Return (tier, segment) of a waiting batch as far as its segment is loaded."""
+        for tier in (self.memory, self.card):
+            number = tier.index.find(key)
+            if number is not None:
+                return tier.name, number
+        return None
+
+    def tier(self, name: str) -> Tier:
+        """Return a tier by its name."""
+        return self.memory if name == "memory" else self.card
+
+    def sealed_bytes(self, key: Key) -> bytes | None:
+        """Return a waiting batch's bytes, or None."""
+        if key in self.held.batches:
+            return self.held.batches[key].sealed
+        place = self.in_flight.get(key)
+        place = place if place is not None and place[0] != "held" else self.find(key)
+        if place is None:
+            return None
+        tier = self.tier(place[0])
+        segment = tier.index.segments.get(place[1])
+        if tier is self.card and segment is not None and segment.entries is None:
+            self.load_card_segment(place[1])
+        entry = (segment.entries or {}).get(key) if segment is not None else None
+        return None if entry is None else self.read(tier, place[1], entry)
+
+    def settle(self, key: Key, fate: Fate = Fate.ACKNOWLEDGED) -> bool:
+        """Forget a batch. False when no such batch waits (a late or repeated acknowledgement)."""
+        place = self.in_flight.pop(key, None)
+        if self.held.remove(key) is not None:
+            return True
+        if place is None or place[0] == "held":
+            place = self.find(key)
+            if place is None:
+                return False
+        tier = self.tier(place[0])
+        tier.mark(place[1], key, fate)
+        self.drop_done()
+        return True
+
+    def drop_done(self) -> None:
+        """Remove the segments in which nothing waits any more."""
+        for tier in (self.memory, self.card):
+            for number in tier.index.done(tier.open_number):
+                try:
+                    tier.drop(number)
+                except OSError as error:  # a card turned read-only: the file will be replayed after a restart
+                    self.card_error = f"{tier.folder}: {error.strerror or error}"
+
+    def give_up(self, tier: Tier, number: int) -> None:
+        """Drop a segment with what waits in it, counted: its tier is full."""
+        segment = tier.index.segments[number]
+        self.counters.dropped_batches += segment.waiting
+        self.counters.dropped_values += sum(entry.values for entry in (segment.entries or {}).values())
+        for key in [key for key, place in self.in_flight.items() if place == (tier.name, number)]:
+            del self.in_flight[key]
+        try:
+            tier.drop(number)
+        except OSError as error:
+            self.card_error = f"{tier.folder}: {error.strerror or error}"

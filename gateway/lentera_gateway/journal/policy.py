@@ -1,0 +1,56 @@
+"""What to copy to the card and what to give up when a tier is full. Pure; thinning instead of dropping grows here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lentera_gateway.journal.index import Entry, Segment
+
+
+def due_for_card(
+    entries: Iterable[tuple[int, Entry]], now_ms: int, budget_ms: int, surplus_bytes: int, everything: bool = False
+) -> list[tuple[int, Entry]]:
+    """Choose the memory batches to copy to the card, oldest first.
+
+    Args:
+        entries: waiting memory batches with their segment, oldest first.
+        now_ms: CLOCK_BOOTTIME.
+        budget_ms: how long a batch may wait in memory alone.
+        surplus_bytes: bytes by which the memory tier is fuller than it should be: that much goes early.
+        everything: at shutdown nothing stays in memory alone.
+    """
+    chosen: list[tuple[int, Entry]] = []
+    for number, entry in entries:
+        if everything or now_ms - entry.waits_since_ms >= budget_ms or surplus_bytes > 0:
+            chosen.append((number, entry))
+            surplus_bytes -= entry.size
+    return chosen
+
+
+def to_evict(segments: Iterable[Segment], total_bytes: int, max_bytes: int, open_number: int | None) -> list[int]:
+    """Choose the segments to drop, oldest first, until `total_bytes` is within `max_bytes`.
+
+    The segment being written is never chosen, so the bound should leave room for several segments.
+    """
+    chosen: list[int] = []
+    for segment in segments:
+        if total_bytes <= max_bytes:
+            break
+        if segment.number != open_number:
+            chosen.append(segment.number)
+            total_bytes -= segment.size
+    return chosen
+
+
+def seal_due(live: bool, age_ms: int, values: int, bytes_a_value: float, seal_age_ms: int, seal_bytes: int) -> bool:
+    """Decide whether the samples that are not sealed yet become a batch now.
+
+    Args:
+        live: seal whatever there is, each second.
+        age_ms: age of the oldest unsealed sample.
+        values: number of unsealed values.
+        bytes_a_value: what sealed values have taken lately.
+        seal_age_ms: economy mode's age.
+        seal_bytes: economy mode's size.
+    """
+    return values > 0 and (live or age_ms >= seal_age_ms or values * bytes_a_value >= seal_bytes)

@@ -1,0 +1,111 @@
+"""What the journal's records say, in msgpack. Pure.
+
+The tags are part of the format on disk: a number once given is never given to another meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import msgspec
+
+from lentera_model.readings import Quality, Sample
+
+SampleRow = tuple[str, str, int, int, dict[str, float]]
+"""device, profile, monotonic_ms, quality, values"""
+
+
+class Fate(IntEnum):
+    """Why a segment no longer has to be kept for a batch."""
+
+    ACKNOWLEDGED = 1
+    MOVED_TO_CARD = 2
+    QUARANTINED = 3
+
+
+class SamplesRecord(msgspec.Struct, tag=1, array_like=True, frozen=True):
+    """Samples that are not in a sealed batch yet; void once a batch with this epoch and sequence exists."""
+
+    epoch: int
+    sequence: int
+    boot_id: bytes
+    rows: list[SampleRow]
+
+
+class BatchRecord(msgspec.Struct, tag=2, array_like=True, frozen=True):
+    """A sealed batch as the bytes that travel."""
+
+    sealed: bytes
+
+
+class MarkRecord(msgspec.Struct, tag=3, array_like=True, frozen=True):
+    """The batch of this epoch and sequence has met its fate."""
+
+    epoch: int
+    sequence: int
+    fate: int
+
+
+class PinRecord(msgspec.Struct, array_like=True, frozen=True):
+    """The one clock fit that all batches of a boot get that were sealed before the clock was trusted."""
+
+    boot_id: bytes
+    offset_ms: int
+    uncertainty_ms: int
+    source: str
+
+
+class StateRecord(msgspec.Struct, tag=4, array_like=True, frozen=True):
+    """What outlives a process: its epoch, the latest wall time seen, the pinned fits of recent boots."""
+
+    epoch: int
+    saved_at_ms: int
+    pins: list[PinRecord]
+
+
+class CommandRecord(msgspec.Struct, tag=5, array_like=True, frozen=True):
+    """The last known state of a command's execution; a later record of the same id replaces it."""
+
+    execution_id: str
+    device: str
+    sequence: int
+    attempt: int
+    state: str
+    reason: str | None
+    reason_text: str | None
+    confirmed_by: str | None
+    result: dict[str, float] | None
+    monotonic_ms: int
+
+
+Record = SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the bytes of a record."""
+    return _ENCODER.encode(record)
+
+
+def decode_record(data: bytes) -> Record | None:
+    """Return the record, or None for bytes with a good checksum that this version does not know (a newer format)."""
+    try:
+        return _DECODER.decode(data)
+    except msgspec.MsgspecError:
+        return None
+
+
+def to_row(sample: Sample) -> SampleRow:
+    """Return what a SamplesRecord keeps of a sample: all of it."""
+    return (sample.device, sample.profile, sample.monotonic_ms, int(sample.quality), dict(sample.values))
+
+
+def from_rows(rows: Sequence[SampleRow]) -> list[Sample]:
+    """Return the samples of a SamplesRecord."""
+    return [
+        Sample(device=device, profile=profile, monotonic_ms=at, values=values, quality=Quality(quality))
+        for device, profile, at, quality, values in rows
+    ]

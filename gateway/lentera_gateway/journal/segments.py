@@ -1,0 +1,227 @@
+"""The segment files of one tier: append, read, drop. Runs in the journal's thread only.
+
+A file found at the start is never appended to again: its tail may be torn. Marks (which batches of a segment are
+settled) lie in a small file of their own on the memory tier, so that an acknowledgement never costs the card a write;
+losing them costs a replay, which the cloud knows by epoch and sequence.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from lentera_gateway.journal.framing import Frame, Scan, frame, read_frame, scan
+from lentera_gateway.journal.index import Key, TierIndex
+from lentera_gateway.journal.records import Fate, MarkRecord, decode_record, encode_record
+from lentera_model.errors import LenteraError
+
+_SUFFIX = ".seg"
+
+
+class TierWriteError(LenteraError):
+    """A tier cannot take a record now: full, read-only or broken."""
+
+    code: ClassVar[str] = "journal_tier_write"
+
+    def __init__(self, tier: str, path: Path, cause: OSError) -> None:
+        """Name the tier, the path and the system's reason."""
+        super().__init__(f"journal tier {tier}: cannot write {path}: {cause.strerror or cause}; data stays in memory")
+        self.tier = tier
+        self.errno = cause.errno
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: when the folder cannot be opened or synced.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Tier:
+    """The segments of one tier with their index and counters.
+
+    Attributes:
+        index: which batches wait where.
+        written_bytes: bytes appended by this process, marks not included.
+        open_number: the segment being written, if any.
+    """
+
+    def __init__(self, name: str, folder: Path, marks: Path, segment_bytes: int, durable: bool) -> None:
+        """Describe a tier; nothing is touched before `prepare`.
+
+        Args:
+            name: "memory" or "card", for messages and mark files.
+            folder: where the segment files lie.
+            marks: where the mark files lie.
+            segment_bytes: size at which a segment is closed.
+            durable: whether `sync` must reach the medium.
+        """
+        self.name = name
+        self.folder = folder
+        self.marks = marks
+        self.segment_bytes = segment_bytes
+        self.durable = durable
+        self.index = TierIndex()
+        self.written_bytes = 0
+        self.open_number: int | None = None
+        self._descriptor: int | None = None
+        self._next_number = 1
+
+    def prepare(self) -> list[int]:
+        """Make the folders and return the numbers of the segments found, oldest first; they are in the index.
+
+        Raises:
+            OSError: when a folder can be neither made nor listed.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.marks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = sorted(int(path.stem) for path in self.folder.glob("*" + _SUFFIX) if path.stem.isdigit())
+        for number in found:
+            if number not in self.index.segments:
+                self.index.found(number, self._path(number).stat().st_size)
+        self._next_number = max(self._next_number, found[-1] + 1 if found else 1)
+        return found
+
+    def append(self, record: bytes) -> tuple[int, int, int]:
+        """Append one record. Returns (segment number, offset, frame size); nothing is left of a failed write.
+
+        Raises:
+            TierWriteError: when the file system refuses.
+        """
+        framed = frame(record)
+        if self.open_number is not None and self.index.segments[self.open_number].size >= self.segment_bytes:
+            self.close_segment()
+        try:
+            descriptor, number = self._open()
+        except OSError as error:
+            raise TierWriteError(self.name, self.folder, error) from error
+        offset = self.index.segments[number].size
+        try:
+            _write_all(descriptor, framed)
+        except OSError as error:
+            self._undo(descriptor, offset)
+            raise TierWriteError(self.name, self._path(number), error) from error
+        self.index.grow(number, len(framed))
+        self.written_bytes += len(framed)
+        return number, offset, len(framed)
+
+    def sync(self) -> None:
+        """Make everything appended so far durable (nothing to do on tmpfs).
+
+        Raises:
+            TierWriteError: when the medium refuses.
+        """
+        if not self.durable or self._descriptor is None or self.open_number is None:
+            return
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise TierWriteError(self.name, self._path(self.open_number), error) from error
+
+    def read(self, number: int) -> Scan:
+        """Scan a whole segment.
+
+        Raises:
+            OSError: when the file cannot be read.
+        """
+        return scan(self._path(number).read_bytes())
+
+    def read_at(self, number: int, offset: int, size: int) -> Frame | None:
+        """Read one frame; None when it is damaged or the file is gone."""
+        try:
+            with self._path(number).open("rb") as file:
+                file.seek(offset)
+                return read_frame(file.read(size), 0)
+        except OSError:
+            return None
+
+    def drop(self, number: int) -> None:
+        """Remove a segment and its marks, on disk and in the index."""
+        if number == self.open_number:
+            self.close_segment()
+        self.index.remove(number)
+        self._path(number).unlink(missing_ok=True)
+        self._marks_path(number).unlink(missing_ok=True)
+        (self.folder / self._marks_path(number).name).unlink(missing_ok=True)
+
+    def mark(self, number: int, key: Key, fate: Fate) -> None:
+        """Remember that a batch of a segment is settled, in the index and (best effort) on the memory tier."""
+        if not self.index.settle(number, key):
+            return
+        framed = frame(encode_record(MarkRecord(key.epoch, key.sequence, int(fate))))
+        try:
+            with self._marks_path(number).open("ab", buffering=0) as file:
+                file.write(framed)
+        except OSError:
+            return  # the mark only spares a replay
+
+    def settled_before(self, number: int) -> set[Key]:
+        """Return the keys that earlier processes marked as settled in a segment."""
+        keys: set[Key] = set()
+        for folder in {self.marks, self.folder}:
+            path = folder / self._marks_path(number).name
+            if path.exists():
+                for found in scan(path.read_bytes()).frames:
+                    record = decode_record(found.record)
+                    if isinstance(record, MarkRecord):
+                        keys.add(Key(record.epoch, record.sequence))
+        return keys
+
+    def keep_marks(self) -> None:
+        """Copy the marks of half-drained segments beside them, so that a shutdown and reboot replays nothing.
+
+        Raises:
+            OSError: when the folder refuses.
+        """
+        for number, segment in self.index.segments.items():
+            if 0 < len(segment.settled) < segment.count:
+                marks = b"".join(
+                    frame(encode_record(MarkRecord(key.epoch, key.sequence, int(Fate.ACKNOWLEDGED))))
+                    for key in segment.settled
+                )
+                (self.folder / self._marks_path(number).name).write_bytes(marks)
+                self.written_bytes += len(marks)
+
+    def close_segment(self) -> None:
+        """Stop appending to the open segment; the next record starts a new one."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+        self.open_number = None
+
+    def _open(self) -> tuple[int, int]:
+        if self._descriptor is None or self.open_number is None:
+            number = self._next_number
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self._path(number), flags, 0o600)
+            self._next_number = number + 1
+            self.open_number = number
+            self.index.start(number)
+            if self.durable:
+                sync_folder(self.folder)
+        return self._descriptor, self.open_number
+
+    def _undo(self, descriptor: int, size: int) -> None:
+        try:
+            os.ftruncate(descriptor, size)
+        except OSError:
+            self.close_segment()  # a torn record stays in the middle; the scan steps over it
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:010d}{_SUFFIX}"
+
+    def _marks_path(self, number: int) -> Path:
+        return self.marks / f"{self.name}-{number:010d}.ack"
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

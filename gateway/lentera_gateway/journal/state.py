@@ -1,0 +1,113 @@
+"""The process's epoch, the last wall time seen, the pinned clock fits: one small file, replaced as a whole.
+
+An epoch must never be used twice with different data, or the cloud would take new batches for replays. So it is the
+last one plus one; where no earlier epoch is known (a new or wiped card) or it cannot be kept (a read-only card), it
+starts at the wall clock's seconds, or at a random number where the clock is plainly wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from lentera_gateway.clock import BUILD_TIME_MS
+from lentera_gateway.journal.framing import frame, scan
+from lentera_gateway.journal.records import PinRecord, StateRecord, decode_record, encode_record
+from lentera_gateway.journal.segments import sync_folder
+from lentera_model.batch import ClockFit
+
+_KEPT_PINS: Final = 8
+_NAME: Final = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """What outlives a process.
+
+    Attributes:
+        epoch: of this process.
+        saved_at_ms: latest wall time known when it was saved; the clock never starts before it.
+        pins: boot id -> the one fit for batches that were sealed before the clock was trusted.
+        kept: whether the card took it.
+    """
+
+    epoch: int
+    saved_at_ms: int
+    pins: dict[bytes, ClockFit]
+    kept: bool = True
+
+
+def next_epoch(known: int | None, wall_ms: int, randomness: int) -> int:
+    """Return this process's epoch. Pure.
+
+    Args:
+        known: highest epoch found on disk, None when none was found or it could not be kept.
+        wall_ms: the system's wall clock.
+        randomness: 30 random bits.
+    """
+    if known is not None:
+        return known + 1
+    return wall_ms // 1000 if wall_ms >= BUILD_TIME_MS else 1 + randomness
+
+
+def _read(folder: Path) -> StateRecord | None:
+    try:
+        frames = scan((folder / _NAME).read_bytes()).frames
+    except OSError:
+        return None
+    records = [record for found in frames if isinstance(record := decode_record(found.record), StateRecord)]
+    return records[-1] if records else None
+
+
+def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
+    """Replace the state file of a folder; returns the bytes written.
+
+    Raises:
+        OSError: when the folder refuses.
+    """
+    pins = [
+        PinRecord(boot_id, fit.offset_ms, fit.uncertainty_ms, fit.source)
+        for boot_id, fit in list(state.pins.items())[-_KEPT_PINS:]
+    ]
+    data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins)))
+    temporary = folder / (_NAME + ".new")
+    with temporary.open("wb", buffering=0) as file:
+        file.write(data)
+        if durable:
+            os.fdatasync(file.fileno())
+    temporary.replace(folder / _NAME)
+    if durable:
+        sync_folder(folder)
+    return len(data)
+
+
+def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int) -> GatewayState:
+    """Begin a new epoch and keep it on the card (and in memory, for a card that does not take it).
+
+    Args:
+        memory: folder of the memory tier; exists.
+        card: folder of the card tier; may be unusable.
+        highest_seen: highest epoch among the batches found, for a lost state file.
+        wall_ms: the system's wall clock.
+    """
+    found = [record for record in (_read(memory), _read(card)) if record is not None]
+    epochs = [record.epoch for record in found] + ([highest_seen] if highest_seen is not None else [])
+    pins = {
+        pin.boot_id: ClockFit(pin.offset_ms, pin.uncertainty_ms, pin.source) for record in found for pin in record.pins
+    }
+    saved_at_ms = max([BUILD_TIME_MS, *(record.saved_at_ms for record in found)])
+    epoch = next_epoch(max(epochs, default=None), wall_ms, secrets.randbits(30))
+    state = GatewayState(epoch, saved_at_ms, pins)
+    try:
+        save_state(card, state, durable=True)
+    except OSError:
+        lone = max(next_epoch(None, wall_ms, secrets.randbits(30)), epoch)
+        state = replace(state, epoch=lone, kept=False)
+    try:
+        save_state(memory, state, durable=False)
+    except OSError:
+        return state  # the card has it, or nothing has: then the epoch is unique by the clock
+    return state

@@ -1,0 +1,66 @@
+"""What the journal says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """What this process has counted since it started.
+
+    Attributes:
+        values: values sealed.
+        sealed_bytes: bytes of the batches they are in.
+        written_memory_bytes, written_card_bytes: bytes written to each tier, marks not included.
+        dropped_batches, dropped_values: given up because a tier was full (values where they are known).
+        damaged_batches: batches that could not be read back.
+        refused_samples: samples that no batch can carry.
+        dropped_samples: unsealed samples given up because the journal's thread was stuck.
+    """
+
+    values: int = 0
+    sealed_bytes: int = 0
+    written_memory_bytes: int = 0
+    written_card_bytes: int = 0
+    dropped_batches: int = 0
+    dropped_values: int = 0
+    damaged_batches: int = 0
+    refused_samples: int = 0
+    dropped_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JournalStatus:
+    """A snapshot for status.json, the link's Status message and the logs.
+
+    Attributes:
+        epoch, sequence: of the last sealed batch.
+        waiting_batches: sealed and not acknowledged (card segments not yet scanned are not counted).
+        memory_bytes, card_bytes: size of the segment files of each tier.
+        held_bytes: sealed batches that no file took.
+        written_bytes: bytes written to both tiers by this process.
+        values_total: values sealed by this process.
+        bytes_a_value: sealed bytes a value, 0 before the first batch.
+        quarantined: batches set aside because the cloud refused them.
+        memory_error, card_error: why a tier does not take data now, or None.
+        counters: everything counted.
+    """
+
+    epoch: int
+    sequence: int
+    waiting_batches: int
+    memory_bytes: int
+    card_bytes: int
+    held_bytes: int
+    written_bytes: int
+    values_total: int
+    bytes_a_value: float
+    quarantined: int
+    memory_error: str | None
+    card_error: str | None
+    counters: Counters
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it as plain data for JSON."""
+        return asdict(self)

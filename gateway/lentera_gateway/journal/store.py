@@ -1,0 +1,268 @@
+"""The journal as one queue of sealed batches: recover, seal, hand out, settle, keep durable, end.
+
+Everything here runs in the journal's one thread; `Places` says where batches are, `Outbox` what goes next, `CardMover`
+what goes to the card.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Final
+
+from lentera_gateway.journal.commandlog import CommandLog
+from lentera_gateway.journal.held import HeldBatch
+from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.mover import CardMover
+from lentera_gateway.journal.openlog import OpenLog
+from lentera_gateway.journal.outbox import Outbox, Outgoing
+from lentera_gateway.journal.places import Places
+from lentera_gateway.journal.quarantine import Quarantine
+from lentera_gateway.journal.records import Fate, from_rows
+from lentera_gateway.journal.recovery import Recovery, entries_of, open_samples
+from lentera_gateway.journal.sealing import portions, seal_samples
+from lentera_gateway.journal.state import GatewayState, save_state, start_epoch
+from lentera_gateway.journal.status import JournalStatus
+from lentera_model.batch import BatchKey, ClockFit
+from lentera_model.errors import LenteraError
+from lentera_model.readings import Sample
+
+COMMANDS_KEPT: Final = 512
+
+__all__ = ["COMMANDS_KEPT", "JournalFolderError", "JournalStore", "Outgoing", "Recovery"]
+
+
+class JournalFolderError(LenteraError):
+    """The memory folder cannot be used at all, or another gateway uses it."""
+
+    code: ClassVar[str] = "journal_folder"
+
+
+class JournalStore:
+    """See the module's docstring."""
+
+    def __init__(self, gateway: str, boot_id: bytes, limits: JournalLimits) -> None:
+        """Describe the journal; nothing is touched before `open`."""
+        self.gateway = gateway
+        self.boot_id = boot_id
+        self.limits = limits
+        self.places = Places(limits)
+        self.mover = CardMover(self.places)
+        self.outbox = Outbox(self.places, boot_id, lambda: self.state.pins, self.refuse)
+        self.open_log = OpenLog(limits.memory_dir / "unsealed")
+        self.commands = CommandLog(limits.memory_dir, limits.card_dir, COMMANDS_KEPT)
+        self.quarantine = Quarantine(limits.card_dir / "quarantine")
+        self.state = GatewayState(0, 0, {})
+        self.sequence = 0
+        self.order = 0
+        self._lock: int | None = None
+
+    def open(self, monotonic_ms: int, wall_ms: int) -> Recovery:
+        """Recover what earlier processes left and begin a new epoch.
+
+        Raises:
+            JournalFolderError: the memory folder cannot be used, or another gateway uses it.
+        """
+        self._take_memory_folder()
+        try:
+            self.limits.card_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.places.card.prepare()
+        except OSError as error:
+            self.mover.failed(error, monotonic_ms)
+        last_sealed = self._recover_memory(monotonic_ms)
+        self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, max(last_sealed, default=None), wall_ms)
+        if not self.state.kept:
+            self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
+        self._recover_samples(last_sealed, monotonic_ms)
+        self.places.recovery.batches = self.places.memory.index.waiting + len(self.places.held.batches)
+        return self.places.recovery
+
+    def _take_memory_folder(self) -> None:
+        folder = self.limits.memory_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.places.memory.prepare()
+            self._lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalFolderError(
+                f"journal.memory_dir {folder} cannot be used: {error.strerror or error}; name a folder on a tmpfs "
+                "that this user may write"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise JournalFolderError(
+                f"journal.memory_dir {folder} is in use by another gateway; stop it, or name another folder"
+            ) from error
+
+    def _recover_memory(self, monotonic_ms: int) -> dict[int, int]:
+        """Load all memory segments; returns epoch -> highest sequence seen sealed."""
+        highest: dict[int, int] = {}
+        for number in list(self.places.memory.index.segments):
+            try:
+                found = self.places.memory.read(number)
+            except OSError:
+                self.places.recovery.unreadable_segments += 1
+                self.places.memory.drop(number)
+                continue
+            entries = list(entries_of(found, monotonic_ms, set(), self.places.recovery))
+            for entry in entries:
+                highest[entry.key.epoch] = max(entry.key.sequence, highest.get(entry.key.epoch, 0))
+            settled = self.places.memory.settled_before(number)
+            self.places.memory.index.load(number, [entry for entry in entries if entry.key not in settled])
+        self.places.drop_done()
+        return highest
+
+    def _recover_samples(self, last_sealed: dict[int, int], monotonic_ms: int) -> None:
+        try:
+            groups = open_samples(self.open_log.read(), self.places.recovery)
+        except OSError:
+            self.places.recovery.unreadable_segments += 1
+            return
+        for (key, boot_id), records in groups.items():
+            if key.sequence <= last_sealed.get(key.epoch, 0):
+                continue
+            samples = [sample for record in records for sample in from_rows(record.rows)]
+            self.places.recovery.samples += len(samples)
+            sealed, refused = seal_samples(self._batch_key(key), boot_id, monotonic_ms, samples, None)
+            self.places.counters.refused_samples += refused
+            if sealed is not None:
+                values = sum(len(sample.values) for sample in samples)
+                self.places.keep(key, HeldBatch(sealed, 0, boot_id, False, values, monotonic_ms))
+        if not self.places.held.batches:
+            self._empty_open_log()
+
+    def scan_card(self) -> bool:
+        """Count the batches of one card segment found at the start; True while there are more to look at."""
+        number = self.places.card.index.unscanned()
+        if number is None:
+            return False
+        self.places.load_card_segment(number)
+        if number in self.places.card.index.segments:
+            self.places.card.index.unload(number)
+        self.places.drop_done()
+        return True
+
+    def close(self, monotonic_ms: int, wall_ms: int) -> None:
+        """Bring everything that waits onto the card, and end."""
+        self.mover.move_all(monotonic_ms)
+        self.save_time(wall_ms)
+        try:
+            self.places.card.keep_marks()
+        except OSError as error:
+            self.mover.failed(error, monotonic_ms)
+        self.places.memory.close_segment()
+        self.places.card.close_segment()
+        self.places.drop_done()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def keep_samples(self, samples: Sequence[Sample]) -> None:
+        """Log samples that wait for the next seal; a full tmpfs is noted, the caller keeps them in memory anyway."""
+        try:
+            self.open_log.append(Key(self.state.epoch, self.sequence + 1), self.boot_id, samples)
+            self.places.memory_error = None
+        except OSError as error:
+            self.places.memory_error = f"{self.open_log.path}: {error.strerror or error}"
+
+    def seal(self, samples: Sequence[Sample], monotonic_ms: int, clock: ClockFit | None) -> int:
+        """Seal samples into one batch (more if they are many). Returns how many batches were made."""
+        made = 0
+        for portion in portions(samples):
+            key = Key(self.state.epoch, self.sequence + 1)
+            sealed, refused = seal_samples(self._batch_key(key), self.boot_id, monotonic_ms, portion, clock)
+            self.places.counters.refused_samples += refused
+            if sealed is None:
+                continue
+            self.sequence += 1
+            self.order += 1
+            values = sum(len(sample.values) for sample in portion)
+            self.places.counters.values += values
+            self.places.counters.sealed_bytes += len(sealed)
+            self.places.keep(key, HeldBatch(sealed, self.order, self.boot_id, clock is not None, values, monotonic_ms))
+            made += 1
+        if not self.places.held.batches:
+            self._empty_open_log()
+        return made
+
+    def _empty_open_log(self) -> None:
+        try:
+            self.open_log.empty()
+        except OSError as error:
+            self.places.memory_error = f"{self.open_log.path}: {error.strerror or error}"
+
+    def _batch_key(self, key: Key) -> BatchKey:
+        return BatchKey(self.gateway, key.epoch, key.sequence)
+
+    def connection_lost(self) -> None:
+        """Nothing is in flight any more: all that was not acknowledged will be sent again."""
+        self.places.in_flight.clear()
+
+    def settle(self, key: Key, fate: Fate = Fate.ACKNOWLEDGED) -> bool:
+        """Forget a batch. False when no such batch waits (a late or repeated acknowledgement)."""
+        return self.places.settle(key, fate)
+
+    def refuse(self, key: Key, reasons: list[dict[str, str]]) -> bool:
+        """Set a batch aside with the reasons and forget it. False when no such batch waits."""
+        sealed = self.places.sealed_bytes(key)
+        if sealed is None:
+            return self.settle(key, Fate.QUARANTINED)
+        self.set_aside(key, sealed, reasons)
+        return self.settle(key, Fate.QUARANTINED)
+
+    def set_aside(self, key: Key, sealed: bytes, reasons: list[dict[str, str]]) -> None:
+        """Copy a batch (or the part of it that was refused, with the whole) into quarantine."""
+        try:
+            self.places.counters.written_card_bytes += self.quarantine.put(key, sealed, reasons)
+        except OSError as error:
+            self.places.card_error = f"{self.quarantine.folder}: {error.strerror or error}"
+
+    def pin(self, fit: ClockFit) -> None:
+        """Fix the one fit for this boot's batches that were sealed before the clock was trusted."""
+        if self.boot_id not in self.state.pins:
+            self.state = replace(self.state, pins={**self.state.pins, self.boot_id: fit})
+            self.save_time(self.state.saved_at_ms)
+
+    def save_time(self, wall_ms: int) -> None:
+        """Keep the latest wall time known (and the pins) on the card."""
+        self.state = replace(self.state, saved_at_ms=max(wall_ms, self.state.saved_at_ms))
+        for folder, durable in ((self.limits.card_dir, True), (self.limits.memory_dir, False)):
+            try:
+                written = save_state(folder, self.state, durable)
+            except OSError as error:
+                if durable:
+                    self.places.card_error = f"{folder}: {error.strerror or error}"
+                continue
+            if durable:
+                self.places.counters.written_card_bytes += written
+
+    def status(self) -> JournalStatus:
+        """Return a snapshot of everything counted."""
+        counters = replace(
+            self.places.counters,
+            written_memory_bytes=self.places.memory.written_bytes + self.open_log.written_bytes,
+            written_card_bytes=self.places.counters.written_card_bytes
+            + self.places.card.written_bytes
+            + self.commands.written_bytes,
+        )
+        return JournalStatus(
+            epoch=self.state.epoch,
+            sequence=self.sequence,
+            waiting_batches=self.places.memory.index.waiting
+            + self.places.card.index.waiting
+            + len(self.places.held.batches),
+            memory_bytes=self.places.memory.index.total_bytes,
+            card_bytes=self.places.card.index.total_bytes,
+            held_bytes=self.places.held.total_bytes,
+            written_bytes=counters.written_memory_bytes + counters.written_card_bytes,
+            values_total=counters.values,
+            bytes_a_value=counters.sealed_bytes / counters.values if counters.values else 0.0,
+            quarantined=self.quarantine.count(),
+            memory_error=self.places.memory_error,
+            card_error=self.places.card_error,
+            counters=counters,
+        )
