@@ -1,7 +1,8 @@
 """The one small interface between the gateway and every kind of bus.
 
-A polled device (a meter) is read when the gateway asks; a device that reports by itself (a lamp on MQTT) hands its
-samples to `on_sample` whenever they come. Both take a level the same way, and answer with what the confirmation rests on.
+A polled device (a meter) is read when the gateway asks; one that reports by itself (a lamp on MQTT) hands its
+samples to `on_sample` whenever they come. Both take a level the same way, and answer with what the confirmation rests
+on.
 """
 
 from __future__ import annotations

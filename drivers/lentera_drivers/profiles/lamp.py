@@ -114,8 +114,11 @@ class PowerModel(BaseModel):
 
     def agrees(self, power_w: float, rated_power_w: float, level_percent: float) -> bool:
         """Whether a measured power in W fits a level in percent."""
-        tolerance = self.tolerance_w + self.tolerance_fraction * rated_power_w
-        return abs(power_w - self.expected_w(rated_power_w, level_percent)) <= tolerance
+        return abs(power_w - self.expected_w(rated_power_w, level_percent)) <= self.tolerance_for_w(rated_power_w)
+
+    def tolerance_for_w(self, rated_power_w: float) -> float:
+        """How far in W a measurement may lie from the expected power."""
+        return self.tolerance_w + self.tolerance_fraction * rated_power_w
 
 
 class Proof(BaseModel):

@@ -1,0 +1,178 @@
+"""What proves that a lamp acted on a command: pure functions over what was published since.
+
+After a `/set`, Zigbee2MQTT publishes the wanted state at once, with the power it last knew. On the wire that echo looks
+like a measurement, so the rules are:
+
+1. The first message that shows the wanted level is taken for the echo, whenever it comes, and proves nothing.
+2. *Readback*: after the echo the lamp is asked (`/get`); a message that shows the wanted level after such a question
+   proves it. If the message says when the lamp was last heard, that must be later than in the echo. If it carries a
+   power that speaks clearly against the level (which may be a cached one), a second such message is needed.
+3. *Power*: a power that agrees with the wanted level proves it, if an earlier power lay clearly apart from it. The
+   cached power of an echo is the earlier power, so an echo cannot pass this.
+
+A lamp that never shows the wanted level is a mismatch; one that shows it once and nothing more is unproved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from lentera_drivers.driver import Confirmation
+from lentera_drivers.profiles import LampMessage, Proof
+from lentera_model.commands import ConfirmedBy, Reason
+
+_LEVEL: Final = "level_percent"
+_POWER: Final = "power_active_total"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is known about one command on one lamp. All times are monotonic milliseconds.
+
+    Attributes:
+        rules: the profile's.
+        target_percent: the level asked for.
+        rated_power_w: the lamp's power at 100 %, None when unknown (then power proves nothing).
+        sent_at_ms: when the command was published.
+        power_apart: whether a power was seen, before or since, that lies clearly apart from the target's.
+        echo_at_ms: when the wanted level was first shown.
+        echo_last_seen_ms: the lamp's own `last_seen` in that message.
+        asked_at_ms: the last question.
+        matches: messages with the wanted level after a question that came after the echo.
+        proof: set when proved.
+        measured: latest values published since the command.
+        answered_percent: the last level shown that was not the echo's.
+        measured_apart: whether the last power on the telemetry topic lies clearly apart from the target's.
+    """
+
+    rules: Proof
+    target_percent: float
+    rated_power_w: float | None
+    sent_at_ms: int
+    power_apart: bool = False
+    echo_at_ms: int | None = None
+    echo_last_seen_ms: int | None = None
+    asked_at_ms: int | None = None
+    matches: int = 0
+    proof: ConfirmedBy | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
+    answered_percent: float | None = None
+    measured_apart: bool = False
+
+
+def start(
+    rules: Proof, target_percent: float, rated_power_w: float | None, power_before_w: float | None, now_ms: int
+) -> Watch:
+    """Begin to watch a command that is published now."""
+    watch = Watch(rules, target_percent, rated_power_w, now_ms)
+    return replace(watch, power_apart=power_before_w is not None and _apart(watch, power_before_w))
+
+
+def observe(watch: Watch, message: LampMessage, now_ms: int, *, telemetry: bool = False) -> Watch:
+    """Take in a message that the lamp published after the command (never a retained one).
+
+    Args:
+        watch: what was known.
+        message: what it says.
+        now_ms: when it came.
+        telemetry: whether it came on the topic of measurements, where nothing is echoed.
+    """
+    watch = replace(watch, measured={**watch.measured, **message.values})
+    power_w = message.values.get(_POWER)
+    if power_w is not None:
+        watch = _observe_power(watch, power_w, telemetry)
+    level = message.values.get(_LEVEL)
+    if level is not None and watch.proof is None:
+        watch = _observe_level(watch, level, message, now_ms)
+    return watch
+
+
+def _observe_power(watch: Watch, power_w: float, telemetry: bool) -> Watch:
+    apart = _apart(watch, power_w)
+    if watch.power_apart and _agrees(watch, power_w) and watch.proof is None:
+        return replace(watch, proof=ConfirmedBy.POWER, measured_apart=False)
+    return replace(watch, power_apart=watch.power_apart or apart, measured_apart=apart and telemetry)
+
+
+def _observe_level(watch: Watch, level: float, message: LampMessage, now_ms: int) -> Watch:
+    if abs(level - watch.target_percent) > watch.rules.level_tolerance_percent:
+        return replace(watch, answered_percent=level, matches=0)
+    if watch.echo_at_ms is None:
+        return replace(watch, echo_at_ms=now_ms, echo_last_seen_ms=message.last_seen_ms)
+    asked = watch.asked_at_ms is not None and watch.asked_at_ms >= watch.echo_at_ms
+    fresh = (
+        message.last_seen_ms is None
+        or watch.echo_last_seen_ms is None
+        or message.last_seen_ms > watch.echo_last_seen_ms
+    )
+    if not (watch.rules.readback and asked and fresh):
+        return watch
+    matches = watch.matches + 1
+    power_w = message.values.get(_POWER)
+    needed = 2 if power_w is not None and _apart(watch, power_w) else 1
+    proof = ConfirmedBy.READBACK if matches >= needed else None
+    return replace(watch, matches=matches, answered_percent=level, proof=proof)
+
+
+def next_question_ms(watch: Watch) -> int | None:
+    """Return when the lamp is to be asked next, None when it cannot be asked or need not be."""
+    if not watch.rules.readback or watch.proof is not None:
+        return None
+    if watch.echo_at_ms is not None and (watch.asked_at_ms is None or watch.asked_at_ms < watch.echo_at_ms):
+        return watch.echo_at_ms
+    if watch.asked_at_ms is None:
+        return watch.sent_at_ms + watch.rules.echo_window_ms
+    return watch.asked_at_ms + watch.rules.ask_every_ms
+
+
+def asked(watch: Watch, now_ms: int) -> Watch:
+    """Note that the lamp is asked now."""
+    return replace(watch, asked_at_ms=now_ms)
+
+
+def verdict(watch: Watch) -> Confirmation | None:
+    """Return the success if there is a proof."""
+    if watch.proof is None:
+        return None
+    return Confirmation("succeeded", confirmed_by=watch.proof, measured=watch.measured)
+
+
+def verdict_at_timeout(watch: Watch, timeout_s: float) -> Confirmation:
+    """Return how the command ends when its time is up."""
+    proved = verdict(watch)
+    if proved is not None:
+        return proved
+    target = f"{watch.target_percent:g} %"
+    off_target = (
+        watch.answered_percent is not None
+        and abs(watch.answered_percent - watch.target_percent) > watch.rules.level_tolerance_percent
+    )
+    if off_target:
+        text = f"asked for {target}, the lamp is at {watch.answered_percent:.1f} % after {timeout_s:g} s"
+        return _failed(watch, Reason.LEVEL_MISMATCH, text)
+    if watch.measured_apart:
+        text = f"asked for {target}, but the lamp draws {watch.measured[_POWER]:.1f} W after {timeout_s:g} s"
+        return _failed(watch, Reason.LEVEL_MISMATCH, text)
+    if watch.echo_at_ms is not None:
+        text = f"{target} was echoed, but nothing measured within {timeout_s:g} s shows that the lamp acted"
+        return Confirmation("unproved", ConfirmedBy.ECHO, Reason.UNPROVED, text, watch.measured)
+    return _failed(watch, Reason.BUS_TIMEOUT, f"the lamp published nothing about its level within {timeout_s:g} s")
+
+
+def _failed(watch: Watch, reason: Reason, text: str) -> Confirmation:
+    return Confirmation("failed", reason=reason, reason_text=text, measured=watch.measured)
+
+
+def _agrees(watch: Watch, power_w: float) -> bool:
+    model, rated_w = watch.rules.power, watch.rated_power_w
+    return model is not None and rated_w is not None and model.agrees(power_w, rated_w, watch.target_percent)
+
+
+def _apart(watch: Watch, power_w: float) -> bool:
+    """Whether a power is so far from the target's that no measurement could agree with both."""
+    model, rated_w = watch.rules.power, watch.rated_power_w
+    if model is None or rated_w is None:
+        return False
+    return abs(power_w - model.expected_w(rated_w, watch.target_percent)) > 2 * model.tolerance_for_w(rated_w)
