@@ -331,10 +331,6 @@ class Devices(Protocol):
         """Note whether the device answers its gateway; False when the tenant has no such device."""
         ...
 
-    async def set_commanded(self, tenant: str, device_id: str, level_percent: float, now_ms: int) -> None:
-        """Note the level a person last asked of a lamp."""
-        ...
-
     async def move(self, tenant: str, device_id: str, gateway_id: str) -> bool:
         """Give a device to another gateway by a person's decision and clear the flag; False when unknown."""
         ...
@@ -347,6 +343,8 @@ class Commands(Protocol):
         self, tenant: str, command: CommandRow, executions: Sequence[Execution], keep_key_ms: int
     ) -> CommandRecord:
         """Store a command with its executions in one transaction; each gets its device's next sequence number.
+
+        The level that a ``set_level`` asks for becomes the device's commanded level.
 
         With an idempotency key used in the last ``keep_key_ms``: the same body gives back the earlier command
         (``replayed``), another body raises :class:`IdempotencyConflictError`.

@@ -57,9 +57,6 @@ class Settings(BaseSettings):
     worker_in_process: bool = Field(
         True, description="Do background jobs in the API process; else run `lentera cloud work` beside it."
     )
-    max_frame_bytes: int = Field(
-        1 << 20, ge=16_384, le=64 << 20, description="Longest frame or batch taken from a gateway, in bytes."
-    )
     ingest_budget_bytes: int = Field(
         64 << 20,
         ge=1 << 20,
@@ -68,7 +65,6 @@ class Settings(BaseSettings):
     future_tolerance_s: int = Field(
         300, ge=1, le=86_400, description="How far ahead of the cloud's clock a reading may be stamped."
     )
-    token_lifetime_max_s: int = Field(120, ge=10, le=600, description="Longest life of a gateway's link token.")
 
     @field_validator("registry_url")
     @classmethod

@@ -134,11 +134,11 @@ async def test_what_a_gateway_tells_of_itself_is_kept_until_it_tells_anew(street
 
 async def test_a_declaration_leaves_the_devices_state_alone(street):
     assert await street.devices.set_status("stabat", "lamp-1", False, "no answer", NOW + 1)
-    await street.devices.set_commanded("stabat", "lamp-1", 40.0, NOW + 2)
+    await street.commands.create("stabat", command(), [execution()], DAY_MS)
     await street.devices.upsert("stabat", [device("lamp-1", name="Renamed", contested_by="gw-2")])
     row = await street.devices.get("stabat", "lamp-1")
     assert (row.name, row.contested_by, row.online, row.online_reason) == ("Renamed", "gw-2", False, "no answer")
-    assert (row.commanded_percent, row.commanded_at_ms, row.online_changed_at_ms) == (40.0, NOW + 2, NOW + 1)
+    assert (row.commanded_percent, row.commanded_at_ms, row.online_changed_at_ms) == (40.0, NOW, NOW + 1)
 
 
 async def test_a_device_is_seen_by_its_tenant_only(street):

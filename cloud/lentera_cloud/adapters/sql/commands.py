@@ -47,7 +47,7 @@ class SqlCommands:
             await connection.execute(insert(command).values(_command_values(row)))
             numbered: list[Execution] = []
             for one in sorted(executions, key=lambda each: each.device):
-                numbered.append(replace(one, sequence=await _next_sequence(connection, tenant, one.device)))
+                numbered.append(replace(one, sequence=await _next_sequence(connection, one)))
             if numbered:
                 await connection.execute(insert(execution), [execution_values(one) for one in numbered])
         return CommandRecord(row, tuple(numbered))
@@ -141,14 +141,13 @@ def _command_values(row: CommandRow) -> dict[str, Any]:
     }
 
 
-async def _next_sequence(connection: AsyncConnection, tenant: str, device_id: str) -> int:
-    """Take the device's next sequence number; its row stays locked until the transaction ends."""
-    statement = (
-        change_of(tenant, device, device.c.device_id == device_id)
-        .values(last_sequence=device.c.last_sequence + 1)
-        .returning(device.c.last_sequence)
-    )
-    return (await connection.execute(statement)).scalar_one()
+async def _next_sequence(connection: AsyncConnection, one: Execution) -> int:
+    """Take the device's next sequence number, note the level asked for; its row stays locked until the commit."""
+    values: dict[str, Any] = {"last_sequence": device.c.last_sequence + 1}
+    if one.name == "set_level":
+        values |= {"commanded_percent": one.args["level_percent"], "commanded_at_ms": one.created_at_ms}
+    statement = change_of(one.tenant, device, device.c.device_id == one.device).values(values)
+    return (await connection.execute(statement.returning(device.c.last_sequence))).scalar_one()
 
 
 async def _executions(connection: AsyncConnection, tenant: str, which: ColumnElement[bool]) -> list[Execution]:

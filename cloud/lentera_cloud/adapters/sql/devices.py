@@ -69,11 +69,6 @@ class SqlDevices:
         statement = change_of(tenant, device, device.c.device_id == device_id)
         return await self._change(statement.values(online=online, online_reason=reason, online_changed_at_ms=now_ms))
 
-    async def set_commanded(self, tenant: str, device_id: str, level_percent: float, now_ms: int) -> None:
-        """See the port."""
-        statement = change_of(tenant, device, device.c.device_id == device_id)
-        await self._change(statement.values(commanded_percent=level_percent, commanded_at_ms=now_ms))
-
     async def move(self, tenant: str, device_id: str, gateway_id: str) -> bool:
         """See the port."""
         statement = change_of(tenant, device, device.c.device_id == device_id)
