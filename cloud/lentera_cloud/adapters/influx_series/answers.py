@@ -1,4 +1,4 @@
-"""InfluxDB's raw CSV, read as it streams in: no table objects, no record objects. Pure, apart from reading the stream."""
+"""InfluxDB's raw CSV, read as it streams in: no table objects, no record objects."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def parse_time(text: str) -> int:
 def cells(lines: Iterable[str]) -> Iterator[Cell]:
     """Yield the values of an answer.
 
-    An answer is a run of blocks, each with a header and ended by an empty line. An error that came up while the answer was
-    on its way arrives as a block with the columns `error` and `reference`.
+    An answer is a run of blocks, each with a header and ended by an empty line. An error that came up while the
+    answer was on its way arrives as a block with the columns `error` and `reference`.
 
     Raises:
         StoreUnavailableError: the server gave up in the middle, or the answer is not what we asked for.
@@ -53,7 +53,9 @@ def cells(lines: Iterable[str]) -> Iterator[Cell]:
                 raise StoreUnavailableError(f"InfluxDB answered with columns {header[:8]}: is a proxy in between?")
             device, field, at, value = (header.index(name) if name in header else -1 for name in _COLUMNS)
         elif value < 0 or "_value" not in header:
-            raise StoreUnavailableError(f"InfluxDB gave up on a question: {' '.join(filter(None, row))[:300]}; try again")
+            raise StoreUnavailableError(
+                f"InfluxDB gave up on a question: {' '.join(filter(None, row))[:300]}; try again"
+            )
         else:
             yield Cell(
                 row[device] if device >= 0 else "",

@@ -1,4 +1,4 @@
-"""The requests to InfluxDB, synchronous: write a body, ask a question, make a bucket. Thread-safe, as urllib3's pool is."""
+"""The requests to InfluxDB, synchronous and thread-safe: write a body, ask a question, make a bucket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Final
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.dialect import Dialect
-from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 
 from lentera_cloud.adapters.influx_series.answers import Cell, cells
@@ -43,7 +42,8 @@ class Influx:
 
     def close(self) -> None:
         """Close the sockets; the client can be used again afterwards."""
-        self._client.api_client.rest_client.pool_manager.clear()
+        if self._client.api_client is not None:
+            self._client.api_client.rest_client.pool_manager.clear()
 
     def check(self) -> None:
         """Ask the server something small with our token.
@@ -71,7 +71,7 @@ class Influx:
 
     def _send(self, bucket: str, body: bytes) -> None:
         with said_plainly(self._url, f"write to bucket {bucket}", content=True):
-            self._write.write(bucket=bucket, org=self._org, record=body, write_precision=WritePrecision.MS)
+            self._write.write(bucket=bucket, org=self._org, record=body, write_precision="ms")  # pyright: ignore[reportArgumentType]
 
     def ask(self, text: str) -> list[Cell]:
         """Return every value of the answer to a Flux question.
@@ -83,6 +83,7 @@ class Influx:
         dialect = Dialect(header=True, annotations=[], date_time_format="RFC3339")
         with said_plainly(self._url, "question", content=False):
             response = self._query.query_raw(text, org=self._org, dialect=dialect)
+            response.auto_close = False  # else it counts as closed with its last byte, while text is still buffered
             try:
                 stream = io.TextIOWrapper(io.BufferedReader(response, _READ_BYTES), encoding="utf-8", newline="")
                 return list(cells(stream))

@@ -49,7 +49,7 @@ def said_plainly(url: str, doing: str, *, content: bool) -> Iterator[None]:
     except (HTTPError, OSError) as error:
         text = str(error) or type(error).__name__
         raise InfluxUnavailableError(
-            f"InfluxDB at {url} does not answer ({doing}): {text[:300]}; check that it runs and that the address is right"
+            f"InfluxDB at {url} does not answer ({doing}): {text[:300]}; check that it runs and the address"
         ) from error
 
 

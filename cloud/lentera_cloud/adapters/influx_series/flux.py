@@ -61,6 +61,17 @@ def rows(
     return text + f"  {_COLUMNS}\n"
 
 
+def ends(bucket: str, device: str, from_ms: int, to_ms: int) -> str:
+    """Ask for the first and the last instant of a device in the range, as two results."""
+    quality = (
+        _source(bucket, [device], from_ms, to_ms) + f"  |> filter(fn: (r) => r._field == {string(QUALITY_FIELD)})\n"
+    )
+    return (
+        f'{quality}  |> first()\n  {_COLUMNS}\n  |> yield(name: "first")\n'
+        f'{quality}  |> last()\n  {_COLUMNS}\n  |> yield(name: "last")\n'
+    )
+
+
 def suspects(bucket: str, device: str, from_ms: int, to_ms: int) -> str:
     """Ask for the instants of a device whose quality is not good, with that quality."""
     return (
@@ -80,8 +91,9 @@ def windows(
     aggregate: Aggregate,
     limit: int,
 ) -> str:
-    """Ask for one aggregate a field and window; windows are multiples of `every_ms` since the epoch, empty ones absent,
-    at most `limit` of a field, the oldest first.
+    """Ask for one aggregate a field and window, at most `limit` of a field, the oldest first.
+
+    Windows are multiples of `every_ms` since the epoch; empty ones are absent.
 
     `_time` is where the window starts inside the range, so the first one carries `from_ms` when that cuts it.
     """

@@ -17,8 +17,8 @@ _ESCAPES: Final = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 def line(record: Record) -> str:
     """Return the line of one record, its time in milliseconds.
 
-    Every quantity is a float field, written with a point or an exponent as `repr` does, so that a field never changes its
-    type; `quality` is an integer field. Names are checked before and need no escape; they get one all the same.
+    Every quantity is a float field, written with a point or an exponent as `repr` does, so that a field never changes
+    its type; `quality` is an integer field. Names are checked before and need no escape; devices get one all the same.
     """
     names, values = record.columns.names, record.columns.packer.unpack(record.data)
     fields = ",".join([f"{name}={value!r}" for name, value in zip(names, values, strict=True)])

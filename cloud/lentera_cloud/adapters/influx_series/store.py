@@ -64,10 +64,11 @@ class InfluxSeries:
             self._influx.close()
 
     async def write(self, tenant: str, readings: Sequence[Reading]) -> None:
-        """Store all readings, together with whatever else waits for this tenant; return once InfluxDB has them in its log.
+        """Store all readings, with whatever else waits for this tenant; return once InfluxDB has them in its log.
 
         Raises:
-            StoreUnavailableError: down, overloaded or not letting us in; try the same again (`retry_after_s` may say when).
+            StoreUnavailableError: down, overloaded or not letting us in; try the same again (`retry_after_s` may say
+                when).
             StoreRefusedError: a reading that no store may hold, or that InfluxDB refuses.
         """
         records = to_records(readings)
@@ -154,7 +155,11 @@ class InfluxSeries:
         """Yield every instant of the device in time order; the profile is empty, this store does not keep it."""
         bucket, span_ms = bucket_of(tenant), _FIRST_SPAN_MS
         from_ms, to_ms = max(from_ms, 0), min(to_ms, MAX_AT_MS)
-        while from_ms < to_ms:
+        if to_ms <= from_ms:
+            return
+        instants = [cell.at_ms for cell in await self._cells(bucket, flux.ends(bucket, device, from_ms, to_ms))]
+        from_ms, to_ms = min(instants, default=to_ms), max(instants, default=from_ms) + 1
+        while from_ms < to_ms:  # in spans, because a limit alone would read the whole range again for each page
             end_ms = min(from_ms + span_ms, to_ms)
             page = await self._cells(bucket, flux.rows(bucket, device, from_ms, end_ms, limit=_PAGE_ROWS))
             found, complete_ms = _readings(device, page, end_ms)
@@ -189,8 +194,8 @@ def _readings(device: str, page: Iterable[Cell], end_ms: int) -> tuple[list[Read
     """Join the cells of a page by instant.
 
     Returns:
-        The readings that are complete, and the instant up to which (not included) they are: a field whose rows the page's
-        limit cut may have more from its last row on.
+        The readings that are complete, and the instant up to which (not included) they are: a field whose rows the
+        page's limit cut may have more from its last row on.
     """
     rows: dict[int, dict[str, float]] = {}
     seen: dict[str, tuple[int, int]] = {}

@@ -145,7 +145,10 @@ def to_records(readings: Iterable[Reading]) -> list[Record]:
     for reading in readings:
         key = (reading.device, reading.at_ms)
         earlier = seen.get(key)
-        seen[key] = reading if earlier is None else _joined(earlier, reading)
+        if earlier is not None:
+            _record(reading)  # what is wrong with it may vanish in the joined one
+            reading = _joined(earlier, reading)
+        seen[key] = reading
     return [_record(reading) for reading in seen.values() if reading.values]
 
 

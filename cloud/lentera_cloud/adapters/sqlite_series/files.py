@@ -41,8 +41,8 @@ def said_plainly(path: Path) -> Iterator[None]:
 class Folder:
     """One SQLite file a tenant in one folder.
 
-    A file a tenant keeps tenants apart by construction, lets one be backed up, moved or deleted by itself, and gives each
-    its own write lock and log.
+    A file a tenant keeps tenants apart by construction, lets one be backed up, moved or deleted by itself, and gives
+    each its own write lock and log.
     """
 
     def __init__(self, folder: Path, max_bytes_per_tenant: int | None) -> None:

@@ -41,7 +41,8 @@ def segments(connection: sqlite3.Connection, series: Series, from_ms: int, to_ms
         return
     span = (series.id, from_ms, to_ms)
     rows = connection.execute(
-        "SELECT at_ms / 3600000, at_ms, quality, data FROM row WHERE series = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms",
+        "SELECT at_ms / 3600000, at_ms, quality, data FROM row"
+        " WHERE series = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms",
         span,
     )
     blocks = connection.execute(

@@ -55,7 +55,7 @@ def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
     """Open a tenant's file for writing and create its tables if it is new.
 
     Durability: WAL with `synchronous=FULL`, which syncs the log at every commit. `NORMAL` would keep the file whole but
-    might lose the last transactions at a power cut, although `write` had promised them and the gateway had forgotten them.
+    might lose the last transactions at a power cut, although `write` had promised them and the gateway forgot them.
 
     Args:
         path: the file; its folder must exist.

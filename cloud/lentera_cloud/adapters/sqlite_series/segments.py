@@ -1,8 +1,9 @@
 """Runs of rows of one column set: decoded from rows or from a block, merged, and encoded into a block.
 
-A block is one zstd frame over `rows` records of `stride` bytes, transposed byte by byte: all first bytes of the records,
-then all second bytes, and so on. The exponents and leading digits of a slowly changing value are then long runs of equal
-bytes, and one column is read without touching the others. docs/formats/sqlite-series.md has the layout byte by byte.
+A block is one zstd frame over `rows` records of `stride` bytes, transposed byte by byte: all first bytes of the
+records, then all second bytes, and so on. The exponents and leading digits of a slowly changing value are then long
+runs of equal bytes, and one column is read without touching the others.
+docs/formats/sqlite-series.md has the layout byte by byte.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ HOUR_MS = 3_600_000
 _BLOCK_FORMAT = 1
 _LEVEL = 3  # level 9 saves 3 to 5 % on meter data and takes several times as long
 _TIME_BYTES = 4
+_DOUBLE_BYTES = 8
 _BIG_ENDIAN = sys.byteorder == "big"
 
 
@@ -52,7 +54,7 @@ class Segment:
         for byte in range(width):
             begin = (offset + byte) * rows
             raw[byte::width] = self.planes[begin : begin + rows]
-        values = array(self.columns.formats[index], bytes(raw))
+        values: array[float] = array("d" if width == _DOUBLE_BYTES else "f", bytes(raw))
         if _BIG_ENDIAN:
             values.byteswap()
         return values

@@ -1,4 +1,4 @@
-"""What the writer thread does with a tenant's file: store records, compact closed hours. Synchronous, one connection."""
+"""What the writer thread does with a tenant's file: store records, compact closed hours. Synchronous."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from lentera_cloud.adapters.series_common.records import ColumnSet, Record
 from lentera_cloud.adapters.sqlite_series.segments import HOUR_MS, decode_block, encode_block, from_rows, merge
 
 _MAX_CACHED_SERIES: Final = 200_000
+
+_DEVICE: Final = ("INSERT OR IGNORE INTO device (name) VALUES (?)", "SELECT id FROM device WHERE name = ?")
+_COLUMN_SET: Final = (
+    "INSERT OR IGNORE INTO column_set (columns) VALUES (?)",
+    "SELECT id FROM column_set WHERE columns = ?",
+)
+_HOUR_OF_ROWS: Final = (
+    "SELECT at_ms, quality, data FROM row WHERE series = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms"
+)
+_FORGET_ROWS: Final = "DELETE FROM row WHERE series = ? AND at_ms >= ? AND at_ms < ?"
 
 
 @contextmanager
@@ -68,8 +78,8 @@ class FileWriter:
         key = (record.device, record.columns)
         known = self._series.get(key) or fresh.get(key)
         if known is None:
-            device = self._intern("device", "name", record.device)
-            columns = self._intern("column_set", "columns", columns_text(record.columns))
+            device = self._intern(_DEVICE, record.device)
+            columns = self._intern(_COLUMN_SET, columns_text(record.columns))
             self._connection.execute(
                 "INSERT OR IGNORE INTO series (device, column_set) VALUES (?, ?)", (device, columns)
             )
@@ -77,9 +87,10 @@ class FileWriter:
             known = fresh[key] = int(self._connection.execute(found, (device, columns)).fetchone()[0])
         return known
 
-    def _intern(self, table: str, column: str, text: str) -> int:
-        self._connection.execute(f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", (text,))
-        return int(self._connection.execute(f"SELECT id FROM {table} WHERE {column} = ?", (text,)).fetchone()[0])
+    def _intern(self, statements: tuple[str, str], text: str) -> int:
+        insert, find = statements
+        self._connection.execute(insert, (text,))
+        return int(self._connection.execute(find, (text,)).fetchone()[0])
 
     def compact(self, before_ms: int, max_blocks: int, after: tuple[int, int]) -> tuple[int, int] | None:
         """Move rows of hours that end by `before_ms` into blocks, at most `max_blocks` of them, in one transaction.
@@ -115,8 +126,7 @@ class FileWriter:
             "SELECT columns FROM column_set JOIN series ON column_set.id = column_set WHERE series.id = ?", (series,)
         ).fetchone()[0]
         columns = parse_columns(text)
-        where = "FROM row WHERE series = ? AND at_ms >= ? AND at_ms < ?"
-        segment = from_rows(columns, connection.execute(f"SELECT at_ms, quality, data {where} ORDER BY at_ms", span))
+        segment = from_rows(columns, connection.execute(_HOUR_OF_ROWS, span))
         block = connection.execute(
             "SELECT data, rows FROM block WHERE series = ? AND hour = ?", (series, hour)
         ).fetchone()
@@ -127,4 +137,4 @@ class FileWriter:
             " ON CONFLICT (series, hour) DO UPDATE SET rows = excluded.rows, data = excluded.data",
             (series, hour, len(segment.times_ms), encode_block(segment, hour)),
         )
-        connection.execute(f"DELETE {where}", span)
+        connection.execute(_FORGET_ROWS, span)
