@@ -5,8 +5,8 @@ Per device and quantity the answered values (ledger) and the stored ones are mat
 
 - A value that was not answered again within twice the tolerance may be up to the tolerance (2 s) away from its answer.
 - A value that repeats (a lamp that says 100 % ten times) must be within `repeat_window_ms` of its own answer, after the
-  usual offset between answer and stamp is taken off; so a lost repeat is not excused by a doubled neighbour. The offset is
-  learnt from the values that do not repeat, or where there are none, it is the one that explains most.
+  usual offset between answer and stamp is taken off; so a lost repeat is not excused by a doubled neighbour. The
+  offset is learnt from the values that do not repeat, or where there are none, it is the one that explains most.
 
 Only when the same value is answered twice within that window and one of the two is lost while the other is doubled, the
 two mistakes cancel out.
@@ -18,11 +18,11 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median_low
 
 from lentera_model.quantities import stored_precision
 from lentera_model.readings import Reading
-
 from lentera_sim.ledger import LedgerEntry
 
 TOLERANCE_MS = 2_000
@@ -107,8 +107,8 @@ def audit(
 ) -> AuditResult:
     """Compare a ledger with what a store holds, device id to all its readings.
 
-    `tolerance_ms` is how far a stamp may be from its answer, `repeat_window_ms` how far where the same value was answered
-    again near by; both in milliseconds.
+    `tolerance_ms` is how far a stamp may be from its answer, `repeat_window_ms` how far where the same value was
+    answered again near by; both in milliseconds.
     """
     result = AuditResult()
     for (device, quantity), series in sorted(_collect(entries, stored).items()):
@@ -119,9 +119,7 @@ def audit(
     return result
 
 
-def _collect(
-    entries: Iterable[LedgerEntry], stored: Mapping[str, Iterable[Reading]]
-) -> dict[tuple[str, str], _Series]:
+def _collect(entries: Iterable[LedgerEntry], stored: Mapping[str, Iterable[Reading]]) -> dict[tuple[str, str], _Series]:
     found: dict[tuple[str, str], _Series] = defaultdict(_Series)
     for entry in entries:
         if entry.kind in ("answered", "unsure"):
@@ -147,15 +145,16 @@ def _match(series: _Series, tolerance_ms: int, repeat_window_ms: int) -> None:
         if answers and rows:
             (lone if _is_lone(answers, tolerance_ms) else repeating).append((answers, rows))
     for answers, rows in lone:
-        _pair(answers, rows, 0, tolerance_ms)
+        _pair(answers, rows, 0, [tolerance_ms] * len(answers))
     if repeating:
         offset_ms = _offset(series, repeating, tolerance_ms, repeat_window_ms)
         for answers, rows in repeating:
-            _pair_nearest(answers, rows, offset_ms, repeat_window_ms, tolerance_ms)
+            _pair(answers, rows, offset_ms, _windows(answers, tolerance_ms, repeat_window_ms))
+            _prefer_certain(answers, offset_ms, repeat_window_ms)
 
 
 def _is_lone(answers: Sequence[_Answer], tolerance_ms: int) -> bool:
-    return all(b.at_ms - a.at_ms > 2 * tolerance_ms for a, b in zip(answers, answers[1:], strict=False))
+    return all(b.at_ms - a.at_ms > 2 * tolerance_ms for a, b in pairwise(answers))
 
 
 def _offset(
@@ -182,9 +181,7 @@ def _offset(
     return best
 
 
-def _distances(
-    answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int
-) -> list[int]:
+def _distances(answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int) -> list[int]:
     """Return how far apart the pairs are that a walk along both sides finds."""
     found: list[int] = []
     at = 0
@@ -198,31 +195,27 @@ def _distances(
     return found
 
 
-def _pair(answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int) -> None:
-    """Give each answer the first free row within the window around its expected time, in order of time."""
+def _windows(answers: Sequence[_Answer], tolerance_ms: int, repeat_window_ms: int) -> list[int]:
+    """Return how far each answer's row may be in ms: half way to the nearest equal answer, within both limits."""
+    gaps = [later.at_ms - earlier.at_ms for earlier, later in pairwise(answers)]
+    far = 2 * tolerance_ms
+    nearest = [min(before, after) for before, after in zip([far, *gaps], [*gaps, far], strict=True)]
+    return [min(tolerance_ms, max(repeat_window_ms, gap // 2)) for gap in nearest]
+
+
+def _pair(answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, windows_ms: Sequence[int]) -> None:
+    """Give each answer the first free row within its window around its expected time, in order of time.
+
+    Windows may overlap, but none begins before the one of an earlier answer, so one walk finds as many pairs as exist.
+    """
     at = 0
-    for answer in answers:
+    for answer, window_ms in zip(answers, windows_ms, strict=True):
         expected = answer.at_ms + offset_ms
         while at < len(rows) and rows[at].at_ms < expected - window_ms:
             at += 1
         if at < len(rows) and rows[at].at_ms <= expected + window_ms:
             answer.stored, rows[at].answer = rows[at], answer
             at += 1
-
-
-def _pair_nearest(
-    answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int, tolerance_ms: int
-) -> None:
-    """Pair repeats with their own window; what stands alone in the tolerance keeps the whole tolerance."""
-    _pair(answers, rows, offset_ms, window_ms)
-    _prefer_certain(answers, offset_ms, window_ms)
-    left = [answer for answer in answers if answer.stored is None]
-    free = [row for row in rows if row.answer is None]
-    for answer in left:
-        near = [other for other in answers if other is not answer and abs(other.at_ms - answer.at_ms) <= 2 * tolerance_ms]
-        if not near:
-            _pair([answer], free, 0, tolerance_ms)
-            free = [row for row in free if row.answer is None]
 
 
 def _prefer_certain(answers: Sequence[_Answer], offset_ms: int, window_ms: int) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lentera_model.config import GatewayConfig
 
+from lentera_model.config import GatewayConfig
 from lentera_sim.street import StreetPlan
 
 

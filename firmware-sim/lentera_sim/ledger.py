@@ -1,7 +1,8 @@
 """The ledger: what each simulated device answered and did, one JSON object a line, in order.
 
-Kinds of line (`k`): `answered` is what a perfect gateway must have stored; `unsure` is an answer of which the device cannot
-know whether it arrived (the reader went away before reading it), which may be stored or not; `acted` is what a lamp did.
+Kinds of line (`k`): `answered` is what a perfect gateway must have stored; `unsure` is an answer of which the device
+cannot know whether it arrived (the reader went away before reading it), which may be stored or not; `acted` is what a
+lamp did.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Files in the run folder: `gateway.yaml` (a configuration that fits), `street.json` (written when everything answers),
 `ledger.jsonl`, `rs485-0` (the serial line's path), `broker.log`. Signals to the street, as files: `energise` lights the
-lamps (create it once the gateway has subscribed); `quiet` makes the lamps publish no more, and `quieted` appears when the
-last message is with the broker, while the meters go on answering.
+lamps (create it once the gateway has subscribed); `quiet` makes the lamps publish no more, and `quieted` appears when
+the last message is with the broker, while the meters go on answering.
 """
 
 from __future__ import annotations
@@ -238,8 +238,8 @@ def main(
 ) -> None:
     """Run a street as a process of its own until SIGTERM or SIGINT; ends within a second of either.
 
-    `energise` lights the lamps at once; else they wait for the file `energise`. `ready` is told when everything answers;
-    without it one JSON line (StreetInfo) goes to standard output. Raises what `open_street` raises.
+    `energise` lights the lamps at once; else they wait for the file `energise`. `ready` is told when everything
+    answers; without it one JSON line (StreetInfo) goes to standard output. Raises what `open_street` raises.
     """
     asyncio.run(_main(run_dir, plan or StreetPlan(), broker, cloud_url, key_file, energise, ready or _print_info))
 

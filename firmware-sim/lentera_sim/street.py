@@ -1,7 +1,7 @@
 """A street: its plan, and the devices with their physics that the plan describes.
 
-The default is a street of Stabat, Langkat (North Sumatra): a lighting cabinet and an office on one RS-485 line, a market
-on Modbus TCP, and lamps on both MQTT dialects that hang behind the cabinet's meter.
+The default is a street of Stabat, Langkat (North Sumatra): a lighting cabinet and an office on one RS-485 line, a
+market on Modbus TCP, and lamps on both MQTT dialects that hang behind the cabinet's meter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lentera_drivers.profiles import LampProfile, MeterProfile, load_profile
-
 from lentera_sim.clock import SimClock
 from lentera_sim.errors import PlanError
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
@@ -45,8 +44,8 @@ class StreetPlan:
         lamps: luminaires behind the cabinet; two of three speak Zigbee2MQTT, the others Home Assistant's JSON.
         speed: simulated seconds a second.
         epoch_ms: simulated time of the start (Unix ms); None is now.
-        serial_every_s: how often a meter of the serial line is read. tcp_every_s: a TCP meter. lamp_every_s: lamps' reports.
-        baud: of the serial line.
+        serial_every_s: how often a meter of the serial line is read. tcp_every_s: a TCP meter. lamp_every_s: lamps'
+        reports. baud: of the serial line.
         behaviours: lamp id to how it takes commands, where not normally.
         quantities: device id to the only quantities that its gateway is configured for.
         gateway: id of the gateway in the configuration written for this street.
@@ -75,7 +74,9 @@ class StreetPlan:
         known = {meter.device for meter in self.meter_plans()} | {lamp.device for lamp in self.lamp_plans()}
         unknown = sorted((set(self.behaviours) | set(self.quantities)) - known)
         if unknown:
-            raise PlanError(f"the street has no device {', '.join(unknown)}; it has {', '.join(sorted(known)[:20])} ...")
+            raise PlanError(
+                f"the street has no device {', '.join(unknown)}; it has {', '.join(sorted(known)[:20])} ..."
+            )
 
     def meter_plans(self) -> tuple[MeterPlan, ...]:
         """Return the meters: cabinet, office, market, then more markets on TCP."""
@@ -123,7 +124,7 @@ class MeterPlan:
 
 @dataclass(frozen=True, slots=True)
 class LampPlan:
-    """One lamp: id (and MQTT topic), name, profile, rated power in W, phase 0 to 2, interval of its reports in seconds."""
+    """One lamp: id (and MQTT topic), name, profile, rated power in W, phase 0 to 2, interval of reports in s."""
 
     device: str
     name: str

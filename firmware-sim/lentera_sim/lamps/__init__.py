@@ -1,1 +1,1 @@
-"""Luminaires on MQTT: the lamps themselves and the two programs that speak for them (Zigbee2MQTT, Home Assistant's light)."""
+"""Luminaires on MQTT: the lamps and the two kinds of program that speak for them."""

@@ -1,7 +1,8 @@
 """What both dialects share: one MQTT client, its lamps' timers, and the ledger of what was published.
 
-A real bridge drops what it cannot publish while its broker is away; so does this one. Every message goes out by one queue
-with QoS 1, and is written down as answered when the broker has acknowledged it, as unsure when the link broke before.
+A real bridge drops what it cannot publish while its broker is away; so does this one. Every message goes out by one
+queue with QoS 1, and is written down as answered when the broker has acknowledged it, as unsure when the link broke
+before.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiomqtt
-from lentera_drivers.profiles import decode_lamp_payload
 
+from lentera_drivers.profiles import decode_lamp_payload
 from lentera_sim.clock import SimClock, wall_ms
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
 from lentera_sim.ledger import Ledger
@@ -40,7 +41,9 @@ class Outgoing:
 class LampBridge(ABC):
     """One process that speaks for lamps. `run` lives until cancelled; lamps are silent until `energise`."""
 
-    def __init__(self, name: str, host: str, port: int, lamps: Sequence[NetworkLamp], ledger: Ledger, clock: SimClock):
+    def __init__(
+        self, name: str, host: str, port: int, lamps: Sequence[NetworkLamp], ledger: Ledger, clock: SimClock
+    ) -> None:
         """Take the MQTT client id, the broker's address and the lamps."""
         self.name = name
         self.host = host
@@ -55,7 +58,7 @@ class LampBridge(ABC):
         self._timers: set[asyncio.TimerHandle] = set()
         self._quiet = False
 
-    # -- what a dialect says --------------------------------------------------------------------------------------------
+    # -- what a dialect says -----------------------------------------------------------------------------------------
 
     @abstractmethod
     def command_topics(self, lamp: NetworkLamp) -> tuple[str, ...]:
@@ -77,7 +80,7 @@ class LampBridge(ABC):
     def availability(self, online: bool) -> bytes:
         """Return the dialect's payload for online or offline."""
 
-    # -- life -----------------------------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serve until cancelled; reconnects while the broker is away."""
@@ -159,7 +162,7 @@ class LampBridge(ABC):
             self._outgoing.get_nowait()
             self._outgoing.task_done()
 
-    # -- for the dialects -----------------------------------------------------------------------------------------------
+    # -- for the dialects --------------------------------------------------------------------------------------------
 
     def send(self, out: Outgoing) -> None:
         """Publish a message, unless the bridge is quiet or without its broker."""

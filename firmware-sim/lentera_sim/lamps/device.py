@@ -6,7 +6,6 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from lentera_drivers.profiles import LampProfile, brightness_of, level_of
-
 from lentera_sim.clock import SimClock
 from lentera_sim.physics.grid import Grid
 from lentera_sim.physics.luminaire import Luminaire

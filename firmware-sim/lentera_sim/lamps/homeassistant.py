@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from lentera_drivers.profiles import encode_state
-
 from lentera_sim.lamps.bridge import LampBridge, Outgoing
 from lentera_sim.lamps.device import NetworkLamp
 from lentera_sim.lamps.zigbee2mqtt import parse_object, wanted_level

@@ -1,7 +1,7 @@
 """Zigbee2MQTT as a gateway meets it: optimistic, cached, and asked attribute by attribute.
 
-After a `set` it publishes the wanted state at once, with the power it last heard and the old `last_seen`, before the lamp
-has done anything. After a `get` it reads each asked attribute over the radio and publishes after each answer.
+After a `set` it publishes the wanted state at once, with the power it last heard and the old `last_seen`, before the
+lamp has done anything. After a `get` it reads each asked attribute over the radio and publishes after each answer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 from typing import Any
 
 from lentera_drivers.profiles import encode_state, level_of
-
 from lentera_sim.clock import wall_ms
 from lentera_sim.lamps.bridge import LampBridge, Outgoing
 from lentera_sim.lamps.device import Behaviour, NetworkLamp

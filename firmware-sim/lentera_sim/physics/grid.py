@@ -6,9 +6,11 @@ import math
 
 from lentera_sim.physics.noise import channel_key, layered
 
-# Periods and amplitudes of the frequency's wander, Hz: the Java-Bali and Sumatra systems hold 50 Hz within about 0.2 Hz.
+# Periods and amplitudes of the frequency's wander, Hz: the Java-Bali and Sumatra systems hold 50 Hz within about 0.2
+# Hz.
 _FREQUENCY_LAYERS = ((2_000, 0.006), (30_000, 0.02), (600_000, 0.035))
-# Of a low-voltage feeder's voltage, V: flicker of a second, appliances of a minute, tap changes and load of half an hour.
+# Of a low-voltage feeder's voltage, V: flicker of a second, appliances of a minute, tap changes and load of half an
+# hour.
 _VOLTAGE_LAYERS = ((1_000, 0.25), (20_000, 0.6), (1_800_000, 2.2))
 
 SITE_OFFSET_MS = 7 * 3_600_000

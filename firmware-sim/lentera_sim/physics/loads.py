@@ -1,8 +1,8 @@
 """What hangs behind a meter: power now, and the exact integral of that power since the clock's start.
 
 A building's active power is, within each lattice minute, a straight line between two knots plus a whole number of sine
-waves. Both have closed integrals, and the wave's is zero at every knot, so energy is the integral of power and not a sum
-of samples that drifts with the reading rate.
+waves. Both have closed integrals, and the wave's is zero at every knot, so energy is the integral of power and not a
+sum of samples that drifts with the reading rate.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ MARKET = DayShape(base=0.25, plateau=0.55, opens_h=5.0, closes_h=17.5, evening=0
 
 
 class BuildingLoad:
-    """A building of `peak_w` watts over three phases; pure in (seed, name, time), so any time may be asked in any order."""
+    """A building of `peak_w` watts over three phases; pure in (seed, name, time): any time may be asked."""
 
     def __init__(self, seed: int, name: str, peak_w: float, shape: DayShape, epoch_ms: int) -> None:
         """Build the load; energy counts from `epoch_ms`."""
@@ -104,7 +104,8 @@ class _BuildingPhase:
         self._shape = shape
         self._first = epoch_ms // KNOT_MS
         self._at_epoch = (0.0, 0.0, 0.0)
-        # Energy at the start of every 256th knot; a dict of floats grows by six numbers in four hours of simulated time.
+        # Energy at the start of every 256th knot; a dict of floats grows by six numbers in four hours of simulated
+        # time.
         self._sums: dict[int, tuple[float, float, float]] = {self._first: (0.0, 0.0, 0.0)}
         self._last = (self._first, (0.0, 0.0, 0.0))
         self._at_epoch = self._integral(epoch_ms)
@@ -139,7 +140,8 @@ class _BuildingPhase:
         active = left.active_w * part + (right.active_w - left.active_w) * part * part / 2 + wave * left.active_w
         reactive = left.reactive_var * part + (right.reactive_var - left.reactive_var) * part * part / 2
         reactive += wave * left.reactive_var
-        # Apparent energy from the minute's mean powers: within 0.1 % of the integral of S, which has no closed form here.
+        # Apparent energy from the minute's mean powers: within 0.1 % of the integral of S, which has no closed form
+        # here.
         return active * hours, reactive * hours, math.hypot(active, reactive) * hours
 
     def _integral(self, at_ms: int) -> tuple[float, float, float]:
@@ -208,7 +210,7 @@ class CabinetLoad:
         )
 
     def _count_apparent(self, at_ms: int, active: list[float], reactive: list[float]) -> None:
-        """Add the apparent energy since the last reading, from the mean powers of that span, as a metering chip does."""
+        """Add the apparent energy since the last reading, from the mean powers of that span."""
         last_ms, last_active, last_reactive = self._last
         if at_ms <= last_ms:
             return

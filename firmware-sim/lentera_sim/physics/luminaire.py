@@ -1,8 +1,8 @@
 """An LED luminaire with a dimmable driver: it acts after a delay, fades, draws power by level and counts.
 
 Input power of a dimmed LED driver is nearly linear in level with a fixed share for the driver itself and a small square
-term for the LEDs' droop. Its input filter draws a constant capacitive reactive power, which is why the power factor of a
-dimmed street light falls.
+term for the LEDs' droop. Its input filter draws a constant capacitive reactive power, which is why the power factor
+of a dimmed street light falls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lentera_sim.errors import PlanError
 # Input power at level x (0..1) as a share of rated power: FIXED + LINEAR x + SQUARE x^2, 1 at full level.
 FIXED, LINEAR, SQUARE = 0.05, 0.87, 0.08
 FILTER_SHARE = 0.2
-"""Reactive power of the driver's input filter as a share of rated power: power factor 0.98 at full level, 0.57 at 10 %."""
+"""Reactive power of the input filter as a share of rated power: power factor 0.98 at full level, 0.57 at 10 %."""
 STANDBY_W = 0.6
 AMBIENT_C = 27.0
 RISE_C = 28.0
@@ -52,7 +52,9 @@ class Luminaire:
     ) -> None:
         """Build a lamp that is without supply until `energise`; `energy_wh` is its counter's start."""
         if not rated_w > 0 or phase not in (0, 1, 2):
-            raise PlanError(f"luminaire {name}: rated power {rated_w} W must be above 0 and phase {phase} one of 0, 1, 2")
+            raise PlanError(
+                f"luminaire {name}: rated power {rated_w} W must be above 0 and phase {phase} one of 0, 1, 2"
+            )
         self.name = name
         self.rated_w = rated_w
         self.phase = phase
@@ -69,7 +71,7 @@ class Luminaire:
         self._operating_ms = 0
         self._temperature_c = AMBIENT_C
 
-    # -- what happens to it ---------------------------------------------------------------------------------------------
+    # -- what happens to it ------------------------------------------------------------------------------------------
 
     def energise(self, at_ms: int, power_on_level_percent: float = 100.0) -> None:
         """Give the lamp its supply: it comes on at its power-on level at once."""
@@ -82,8 +84,8 @@ class Luminaire:
     def command(self, level_percent: float, at_ms: int, fade_ms: int | None = None) -> int:
         """Order a level; return the time in ms at which the lamp will have reached it.
 
-        The lamp starts after its delay and fades for `fade_ms` (its own where None). A later order replaces one that has
-        not begun. Without supply nothing happens.
+        The lamp starts after its delay and fades for `fade_ms` (its own where None). A later order replaces one that
+        has not begun. Without supply nothing happens.
         """
         self._fold(at_ms)
         if not self._powered:
@@ -94,7 +96,7 @@ class Luminaire:
         self._pending.append((begins, level_percent / 100, duration))
         return begins + duration
 
-    # -- what it is -----------------------------------------------------------------------------------------------------
+    # -- what it is --------------------------------------------------------------------------------------------------
 
     def level_percent(self, at_ms: int) -> float:
         """Return the light's level in percent, 0 when dark or failed."""
@@ -141,7 +143,7 @@ class Luminaire:
         self._fold(at_ms)
         return self._temperature_c
 
-    # -- integration ----------------------------------------------------------------------------------------------------
+    # -- integration -------------------------------------------------------------------------------------------------
 
     def _power_at(self, at_ms: int) -> float:
         if not self._powered:

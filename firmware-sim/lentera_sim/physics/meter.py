@@ -1,7 +1,8 @@
 """A three-phase meter: every quantity of the catalogue's meter names from one instant of grid and load.
 
-Per phase S = U I and S^2 = P^2 + Q^2, hence I = S / U and PF = P / S; totals are sums over the phases (the apparent total is
-the arithmetic one). Energy registers are the load's exact integrals on top of what the meter had counted before.
+Per phase S = U I and S^2 = P^2 + Q^2, hence I = S / U and PF = P / S; totals are sums over the phases (the apparent
+total is the arithmetic one). Energy registers are the load's exact integrals on top of what the meter had counted
+before.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def _currents(powers: tuple[PhasePower, ...], volts: tuple[float, ...]) -> dict[
 
 
 def _counter(base: str, taken: list[float], given: list[float]) -> dict[str, float]:
-    """A pair of import and export counters: totals, phases, sum and net; all in tariff 1, for no tariff input is wired."""
+    """Import and export counters: totals, phases, sum and net; all in tariff 1, for no tariff input is wired."""
     found: dict[str, float] = {}
     kinds: Mapping[str, Iterable[float]] = {
         "import": taken,
@@ -164,6 +165,6 @@ def check_quantities(meter: ThreePhaseMeter, at_ms: int, wanted: Iterable[str], 
     missing = [name for name in wanted if name not in known]
     if missing:
         raise PlanError(
-            f"{meter.name}: profile {profile} has registers for {', '.join(missing)}, which the simulated meter does not "
-            "measure; add them to lentera_sim.physics.meter"
+            f"{meter.name}: profile {profile} has registers for {', '.join(missing)}, which the simulated meter does "
+            "not measure; add them to lentera_sim.physics.meter"
         )

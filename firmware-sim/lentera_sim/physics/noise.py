@@ -1,7 +1,7 @@
 """Noise that is a function of (seed, channel, time): the same question always has the same answer.
 
-A draw hashes its coordinates with the finaliser of splitmix64 (Steele, Lea, Flood 2014); smooth noise joins the draws at
-the knots of a lattice by a straight line, so that it can be integrated exactly where needed.
+A draw hashes its coordinates with the finaliser of splitmix64 (Steele, Lea, Flood 2014); smooth noise joins the draws
+at the knots of a lattice by a straight line, so that it can be integrated exactly where needed.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from lentera_drivers.profiles import MeterProfile, encode_registers
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from pymodbus.pdu.register_message import (
@@ -16,6 +15,7 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
+from lentera_drivers.profiles import MeterProfile, encode_registers
 from lentera_model.errors import LenteraError
 from lentera_sim.errors import RegisterMapError
 
@@ -101,8 +101,8 @@ class ModbusUnit:
                 words = encode_registers(register, values[register.quantity], self.profile.order)
             except (LenteraError, KeyError) as error:
                 raise RegisterMapError(
-                    f"{self.device}: profile {self.profile.id}, register {register.address} ({register.quantity}) cannot "
-                    f"carry the simulated value: {error}"
+                    f"{self.device}: profile {self.profile.id}, register {register.address} ({register.quantity}) "
+                    f"cannot carry the simulated value: {error}"
                 ) from error
             image.update(zip(range(register.address, register.end), words, strict=True))
         return image
