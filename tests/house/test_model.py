@@ -12,6 +12,20 @@ from tests.house.house import imported_names, place, room_files, tree
 THIRD_PARTIES = ("annotated_types", "backports.zstd", "msgspec", "pydantic", "pydantic_core", "typing_extensions")
 CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time")}
 DOORS = {"open", "input", "print", "exec", "eval", "__import__"}
+# A path is a value of the configuration; what it leads to is for others to open.
+PATH_DOORS = {
+    "exists",
+    "is_dir",
+    "is_file",
+    "iterdir",
+    "mkdir",
+    "read_bytes",
+    "read_text",
+    "stat",
+    "unlink",
+    "write_bytes",
+    "write_text",
+}
 
 
 def is_allowed(name: str) -> bool:
@@ -41,6 +55,8 @@ def offence(node: ast.AST) -> str | None:
     called = node.func
     if isinstance(called, ast.Name) and called.id in DOORS:
         return f"calls {called.id}()"
+    if isinstance(called, ast.Attribute) and called.attr in PATH_DOORS:
+        return f"calls .{called.attr}()"
     if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
         pair = (called.value.id, called.attr)
         return f"asks the clock by {'.'.join(pair)}()" if pair in CLOCKS else None
@@ -58,11 +74,12 @@ def test_the_model_waits_for_nothing_and_asks_no_clock() -> None:
 
 
 def test_the_check_sees_what_it_should() -> None:
-    impure = "async def f(): await g()\nopen('x')\ndatetime.now(UTC)\ntime.time()"
+    impure = "async def f(): await g()\nopen('x')\npath.read_text()\ndatetime.now(UTC)\ntime.time()"
     found = [what for node in ast.walk(ast.parse(impure)) if (what := offence(node))]
     assert sorted(found) == [
         "asks the clock by datetime.now()",
         "asks the clock by time.time()",
+        "calls .read_text()",
         "calls open()",
         "waits",
         "waits",
