@@ -144,4 +144,4 @@ class Problem(_Answer, frozen=True, kw_only=True):
     detail: str | None = None
     code: str = ""
     status: int = 0
-    errors: list[msgspec.Raw] = []
+    errors: list[msgspec.Raw] | None = None

@@ -160,7 +160,7 @@ def _problem(call: Call[Any], status: int, body: bytes) -> Exception:
             f"{call.method} {call.path} answered {status} without an explanation. "
             "Check that the URL is that of a Lentera cloud."
         )
-    errors = [_field_error(raw) for raw in problem.errors]
+    errors = [_field_error(raw) for raw in problem.errors or []]
     return kind(status, problem.title, problem.detail or "", problem.code, errors, remedy)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -85,27 +86,22 @@ class Part:
 class Parts:
     """All children together. Until `settled` is set a death is fatal; afterwards the child is started again."""
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, note: Callable[[str], None], pid_file: Path) -> None:
         self._parts: dict[str, Part] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._note = note
+        self._pid_file = pid_file
         self._settled = False
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __getitem__(self, name: str) -> Part:
         return self._parts[name]
 
-    def __iter__(self) -> object:
-        return iter(self._parts.values())
-
-    def all(self) -> list[Part]:
-        """Every part, in the order they were started."""
-        return list(self._parts.values())
-
     async def start(self, part: Part) -> None:
         """Start a part and watch over it."""
         self._parts[part.name] = part
         await part.start()
+        self._write_pids()
         self._watchers[part.name] = asyncio.create_task(self._watch(part), name=f"watch {part.name}")
 
     def settle(self) -> None:
@@ -145,3 +141,11 @@ class Parts:
             part._kill_group(part.process.pid)
             await asyncio.sleep(RESTART_PAUSE_S)
             await part.start()
+            self._write_pids()
+
+    def _write_pids(self) -> None:
+        """Tell the parts' process ids to whoever wants to kill one and see what happens."""
+        pids = {part.name: part.process.pid for part in self._parts.values() if part.process}
+        draft = self._pid_file.with_suffix(".draft")
+        draft.write_text(json.dumps({"demo": os.getpid(), "pids": pids}, indent=1))
+        draft.replace(self._pid_file)

@@ -1,4 +1,4 @@
-"""The demo from start to end: start the street, the cloud and the gateway, watch or dim, stop in order, check the ledger."""
+"""The demo from start to end: start the parts, watch or dim, stop them in order, check the ledger."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Demo:
         self.view = view
         self.run_dir = run_dir
         self.interrupted = asyncio.Event()
-        self.parts = Parts(view.note)
+        self.parts = Parts(view.note, run_dir / "demo.json")
 
     async def run(self) -> dict[str, Any] | None:
         """Run until the end: the report of a counted run, None for an open-ended one. Raises DemoError subclasses."""
@@ -65,9 +65,7 @@ class Demo:
         session = Session(launched.url, launched.token, launched.tenant, os.getpid(), str(self.run_dir))
         write_session(session_path(os.environ), session)
         if not self.options.json:
-            sys.stdout.write(
-                banner(launched.url, launched.token, launched.broker, launched.lamps[0], launched.meters[0])
-            )
+            sys.stdout.write(banner(launched.url, launched.token, launched.broker, launched.meters[0]))
             sys.stdout.flush()
         return launched
 

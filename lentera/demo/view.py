@@ -127,9 +127,8 @@ class View:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         titles = ("id", "kind", "commanded", "level", "power", "age", "online")
         for index, title in enumerate(titles):
-            table.add_column(
-                self._words(f"column.{title}"), justify="right" if 2 <= index <= 5 else "left", no_wrap=True
-            )
+            justify = "right" if 2 <= index <= 5 else "left"
+            table.add_column(self._words(f"column.{title}"), justify=justify, no_wrap=True)
         shown = rows(snapshot.devices, self._words, datetime.now(UTC))
         room = max(5, height - 8)
         for row in shown[:room]:
@@ -143,7 +142,7 @@ class View:
         return Group(*parts)
 
 
-def banner(url: str, token: str, broker: str, lamp: str, meter: str) -> str:
+def banner(url: str, token: str, broker: str, meter: str, lamp: str = "lamp-003") -> str:
     """Where to look, and what to try in a second shell; the lines can be copied as they are."""
     return f"""
 The street is lit. Broker: {broker}.

@@ -1,4 +1,4 @@
-"""The issue's promise: run the street, dim a lamp each second, and nothing is missing and nothing doubled on both stores."""
+"""Run the street, dim a lamp each second: nothing is missing and nothing doubled, on both stores."""
 
 import os
 import signal

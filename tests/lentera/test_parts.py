@@ -1,6 +1,7 @@
 """The demo's children: started, stopped, restarted, and gone when the parent is gone, with real processes."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -60,7 +61,7 @@ async def test_a_part_that_dies_before_the_demo_is_ready_is_named_with_its_log(t
     from lentera.demo.parts import Part, Parts
     from lentera.errors import PartDiedError
 
-    parts = Parts(note=lambda text: None)
+    parts = Parts(lambda text: None, tmp_path / "demo.json")
     await parts.start(Part("gateway", "no-such-role", (), tmp_path / "gateway.log"))
     with pytest.raises(PartDiedError, match=r"(?s)The gateway ended with code 2.*no-such-role") as caught:
         await asyncio.wait_for(parts.death, 10)
@@ -72,7 +73,7 @@ async def test_a_part_that_dies_later_is_started_again_and_stops_when_told(tmp_p
     from lentera.demo.parts import Part, Parts
 
     notes: list[str] = []
-    parts = Parts(note=notes.append)
+    parts = Parts(notes.append, tmp_path / "demo.json")
     part = Part("idler", "idle", (), tmp_path / "idle.log")
     await parts.start(part)
     parts.settle()
@@ -84,6 +85,7 @@ async def test_a_part_that_dies_later_is_started_again_and_stops_when_told(tmp_p
             await asyncio.sleep(0.02)
     assert "starting it again" in notes[0]
     second = psutil.Process(part.process.pid)
+    assert json.loads((tmp_path / "demo.json").read_text())["pids"] == {"idler": second.pid}
     await parts.stop_all([("idler", 5)])
     assert not part.running
     assert not second.is_running()

@@ -1,0 +1,72 @@
+"""`lentera sim run`: a simulated street alone, for a gateway of your own to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lentera.cli import output
+from lentera.cli.demo import Broker
+from lentera.cli.extras import require
+
+if TYPE_CHECKING:
+    from lentera_sim.run import StreetInfo
+
+EPILOG = """Examples:
+
+\b
+  lentera sim run --dir /tmp/street --energise
+  lentera sim run --dir /tmp/street --lamps 40 --broker mosquitto --json
+
+The folder then holds gateway.yaml, a configuration that fits the street (`lentera gateway check`), and ledger.jsonl,
+what the devices answered. Without --energise the lamps come on when a file named energise appears there."""
+
+app = typer.Typer(name="sim", help="Simulated meters and lamps on real wires.", no_args_is_help=True)
+
+
+@app.callback()
+def sim() -> None:
+    """Simulated meters and lamps on real wires."""
+
+
+@app.command("run", epilog=EPILOG)
+def run(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder of the run; made if missing.")] = Path("var/street"),
+    meters: Annotated[int, typer.Option(help="How many meters.", min=1, max=200)] = 3,
+    lamps: Annotated[int, typer.Option(help="How many lamps.", min=0, max=1000)] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same street.")] = 1,
+    speed: Annotated[float, typer.Option(help="Simulated seconds a second.", min=0.01)] = 1.0,
+    broker: Annotated[Broker, typer.Option(help="MQTT broker; auto: Mosquitto, else amqtt.")] = Broker.AUTO,
+    cloud_url: Annotated[
+        str, typer.Option(help="The cloud's link, for gateway.yaml.")
+    ] = "ws://127.0.0.1:8080/v1/link",
+    key_file: Annotated[str, typer.Option(help="The gateway's key, for gateway.yaml.")] = "key.pem",
+    energise: Annotated[bool, typer.Option("--energise", help="Light the lamps at once.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,
+) -> None:
+    """Run a street until Ctrl-C; print where everything is once it answers."""
+    require("sim")
+    from dataclasses import asdict
+
+    from lentera_sim.run import main
+    from lentera_sim.street import StreetPlan
+
+    def ready(info: StreetInfo) -> None:
+        if json:
+            output.print_json(asdict(info))
+        else:
+            output.print_pairs({name: _text(value) for name, value in asdict(info).items()})
+        typer.echo("", nl=False)
+
+    plan = StreetPlan(meters=meters, lamps=lamps, seed=seed, speed=speed)
+    main(folder, plan, broker.value, cloud_url, key_file, energise=energise, ready=ready)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items())
+    return str(value)

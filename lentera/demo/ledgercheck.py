@@ -1,0 +1,81 @@
+"""Compare the store with the simulator's ledger, value by value, and make the report of a counted run.
+
+The store is read through its TimeSeries adapter, not through the API and not from our own counters; by then the gateway
+has ended and the cloud has stopped, so nothing is on its way any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from lentera.demo.dimmer import Tally
+from lentera.demo.launch import Launched
+from lentera.demo.options import DemoOptions
+
+if TYPE_CHECKING:
+    from lentera_cloud.ports import TimeSeries
+    from lentera_model.readings import Reading
+
+DAY_MS = 86_400_000
+SHOWN_FINDINGS = 20
+
+
+async def check(
+    options: DemoOptions, launched: Launched, tally: Tally, lasted_s: float, note: Callable[[str], None]
+) -> dict[str, Any]:
+    """The report: what was produced, stored, missing and doubled, and what became of the commands."""
+    from lentera_sim.audit import audit
+    from lentera_sim.ledger import read_ledger
+
+    entries = list(read_ledger(launched.ledger))
+    devices = sorted({entry.device for entry in entries} | set(launched.meters) | set(launched.lamps))
+    note(f"comparing the {options.store} store with the ledger of {len(devices)} devices")
+    stored = await read_store(options, launched, devices)
+    result = audit(entries, stored)
+    for finding in result.details[:SHOWN_FINDINGS]:
+        note(str(finding))
+    if result.out_of_order:
+        note(f"{result.out_of_order} values are stored in another order than they were answered")
+    return {
+        "seconds": round(lasted_s, 1),
+        "store": options.store,
+        "gateways": 1,
+        "meters": len(launched.meters),
+        "luminaires": len(launched.lamps),
+        "readings": {
+            "produced": result.produced,
+            "stored": result.stored,
+            "missing": result.missing,
+            "duplicated": result.duplicated,
+        },
+        "commands": tally.report(),
+    }
+
+
+async def read_store(options: DemoOptions, launched: Launched, devices: Iterable[str]) -> dict[str, list[Reading]]:
+    """Every stored row of every device, straight from the store."""
+    now_ms = time.time_ns() // 1_000_000
+    series = open_series(options, launched)
+    await series.start()
+    try:
+        return {
+            device: [row async for row in series.raw(launched.tenant, device, now_ms - DAY_MS, now_ms + DAY_MS)]
+            for device in devices
+        }
+    finally:
+        await series.close()
+
+
+def open_series(options: DemoOptions, launched: Launched) -> TimeSeries:
+    """The adapter of the store that the demo's cloud wrote to."""
+    if options.influx:
+        from lentera_cloud.adapters.influx_series import InfluxSeries
+
+        return InfluxSeries(options.influx.url, options.influx.token, options.influx.org)
+    from pathlib import Path
+
+    from lentera_cloud.adapters.sqlite_series import SqliteSeries
+
+    return SqliteSeries(Path(launched.settings["LENTERA_SERIES_PATH"]))
