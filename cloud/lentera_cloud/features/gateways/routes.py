@@ -1,0 +1,80 @@
+"""Register a gateway, see how all are, revoke a lost one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from lentera_cloud.domain.keys import read_public_key
+from lentera_cloud.domain.problems import ProblemCode
+from lentera_cloud.domain.roles import Permission
+from lentera_cloud.features.gateways.schemas import (
+    GatewayIn,
+    GatewayOut,
+    GatewaysOut,
+    RefusalsOut,
+    gateway_out,
+    refusal_out,
+)
+from lentera_cloud.features.gateways.service import GatewaysService
+from lentera_cloud.kit.identity import Principal, require
+from lentera_cloud.kit.problems import READ_PROBLEMS, problem_responses
+from lentera_model.identifiers import ID_PATTERN
+
+router = APIRouter(prefix="/v1/gateways", tags=["gateways"])
+
+Reader = Annotated[Principal, Depends(require(Permission.READ))]
+Manager = Annotated[Principal, Depends(require(Permission.MANAGE_GATEWAYS))]
+GatewayId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a gateway.", examples=["gw-stabat-01"])]
+
+
+def _service(request: Request) -> GatewaysService:
+    return request.app.state.gateways
+
+
+Service = Annotated[GatewaysService, Depends(_service)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a gateway",
+    responses=problem_responses(*READ_PROBLEMS, ProblemCode.ALREADY_EXISTS),
+)
+async def post_gateway(body: GatewayIn, who: Manager, service: Service) -> GatewayOut:
+    """Let a gateway in from now on by its public key. The private key never leaves the board."""
+    key = read_public_key(body.public_key)
+    return gateway_out(await service.register(who.tenant, body.gateway_id, body.name, key))
+
+
+@router.get("", summary="List gateways", responses=problem_responses(*READ_PROBLEMS))
+async def list_gateways(who: Reader, service: Service) -> GatewaysOut:
+    """Return the tenant's gateways: which are connected, what waits on them, what was refused."""
+    return GatewaysOut(items=[gateway_out(view) for view in await service.of_tenant(who.tenant)])
+
+
+@router.get(
+    "/{gateway_id}", summary="See a gateway", responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY)
+)
+async def get_gateway(gateway_id: GatewayId, who: Reader, service: Service) -> GatewayOut:
+    """Return one gateway."""
+    return gateway_out(await service.get(who.tenant, gateway_id))
+
+
+@router.get(
+    "/{gateway_id}/refusals",
+    summary="See what was refused",
+    responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY),
+)
+async def get_refusals(gateway_id: GatewayId, who: Reader, service: Service) -> RefusalsOut:
+    """Return which devices' readings of this gateway were refused, why, and how many."""
+    return RefusalsOut(items=[refusal_out(one) for one in await service.refusals(who.tenant, gateway_id)])
+
+
+@router.post(
+    "/{gateway_id}/revoke",
+    summary="Revoke a gateway",
+    responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY),
+)
+async def revoke_gateway(gateway_id: GatewayId, who: Manager, service: Service) -> GatewayOut:
+    """Refuse a lost or stolen gateway at once and for good. Its devices and their history stay."""
+    return gateway_out(await service.revoke(who.tenant, gateway_id))

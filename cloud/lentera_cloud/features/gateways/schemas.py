@@ -1,0 +1,103 @@
+"""Gateways on the wire."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lentera_cloud.domain.keys import read_public_key
+from lentera_cloud.features.gateways.service import GatewayView
+from lentera_cloud.kit.times import to_wire, to_wire_or_none
+from lentera_cloud.ports import RefusalCount
+from lentera_model.identifiers import ID_PATTERN
+
+_EXAMPLE_KEY = (
+    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----"
+)
+
+
+class GatewayIn(BaseModel):
+    """A gateway to register."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"gateway_id": "gw-stabat-01", "name": "Jalan Merdeka, Stabat", "public_key": _EXAMPLE_KEY},
+            ]
+        },
+    )
+
+    gateway_id: str = Field(pattern=ID_PATTERN, description="Unique over the whole service.")
+    name: str = Field("", max_length=120, description="For people.")
+    public_key: str = Field(
+        max_length=400, description="The gateway's Ed25519 public key: PEM, or base64 of its DER or raw 32 bytes."
+    )
+
+    @field_validator("public_key")
+    @classmethod
+    def _is_a_key(cls, text: str) -> str:
+        read_public_key(text)
+        return text
+
+
+class GatewayOut(BaseModel):
+    """A gateway and how it is."""
+
+    gateway_id: str
+    name: str
+    online: bool = Field(description="Whether it has a link now.")
+    last_seen_at: str | None = Field(description="When it last spoke; null if never.")
+    registered_at: str
+    revoked_at: str | None = Field(description="Since when it is refused; null while it is not.")
+    agent_version: str | None
+    mode: str | None = Field(description="live or economy, as it last said.")
+    journal_waiting: int | None = Field(description="Batches that waited on it unacknowledged when it last said.")
+    journal_bytes: int | None
+    refused_readings: dict[str, int] = Field(
+        description="Rows refused so far by code, e.g. undeclared_device.", examples=[{"from_future": 12}]
+    )
+
+
+class GatewaysOut(BaseModel):
+    """Gateways in order of id."""
+
+    items: list[GatewayOut]
+
+
+class RefusalOut(BaseModel):
+    """What was refused of a device for one reason."""
+
+    device_id: str
+    code: str
+    text: str = Field(description="What was wrong and what to do, as it was last said.")
+    readings: int
+    last_at: str
+
+
+class RefusalsOut(BaseModel):
+    """Refusals, the newest first."""
+
+    items: list[RefusalOut]
+
+
+def gateway_out(view: GatewayView) -> GatewayOut:
+    """Describe a gateway as it stands."""
+    row = view.row
+    return GatewayOut(
+        gateway_id=row.gateway_id,
+        name=row.name,
+        online=view.online,
+        last_seen_at=to_wire_or_none(view.last_seen_ms),
+        registered_at=to_wire(row.created_at_ms),
+        revoked_at=to_wire_or_none(row.revoked_at_ms),
+        agent_version=row.agent_version,
+        mode=row.mode,
+        journal_waiting=row.journal_waiting,
+        journal_bytes=row.journal_bytes,
+        refused_readings=view.refused_readings,
+    )
+
+
+def refusal_out(one: RefusalCount) -> RefusalOut:
+    """Describe a count of refusals."""
+    return RefusalOut(
+        device_id=one.device_id, code=one.code, text=one.text, readings=one.readings, last_at=to_wire(one.last_at_ms)
+    )

@@ -1,0 +1,1 @@
+"""Health: does the service work, and what does it wait for?"""

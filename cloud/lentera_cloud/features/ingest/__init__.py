@@ -1,0 +1,1 @@
+"""Readings come in: each gateway's link, batches judged, written in groups, acknowledged once they are durable."""

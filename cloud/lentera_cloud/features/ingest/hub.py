@@ -1,0 +1,99 @@
+"""The open links: one a gateway, the newest; how the rest of the cloud reaches a gateway."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from lentera_model.protocol import Bye, CloudMessage
+
+REPLACED_RETRY_S = 60.0
+"""A replaced link stays away this long: two boards with one key must not throw each other out in a loop."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Link(Protocol):
+    """What the hub needs of a connection."""
+
+    @property
+    def gateway_id(self) -> str:
+        """Whose link it is."""
+        ...
+
+    @property
+    def last_heard_ms(self) -> int:
+        """When the gateway last said anything."""
+        ...
+
+    def send(self, message: CloudMessage) -> bool:
+        """Queue a message; False when the link is closing or its peer does not read."""
+        ...
+
+    def say_goodbye(self, bye: Bye) -> None:
+        """Send a last message and close."""
+        ...
+
+
+class LinkHub:
+    """Knows the current link of every connected gateway of this process."""
+
+    def __init__(self) -> None:
+        """Begin with no link."""
+        self._links: dict[str, Link] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    def attach(self, link: Link) -> None:
+        """Make this the gateway's link; an older one is told and closed."""
+        older = self._links.get(link.gateway_id)
+        self._links[link.gateway_id] = link
+        if older is not None:
+            _log.info("link_replaced", gateway=link.gateway_id)
+            older.say_goodbye(Bye("replaced", "another connection with this gateway's key took over", REPLACED_RETRY_S))
+
+    def detach(self, link: Link) -> bool:
+        """Forget a link; False when another had taken its place already."""
+        if self._links.get(link.gateway_id) is not link:
+            return False
+        del self._links[link.gateway_id]
+        return True
+
+    def send(self, gateway_id: str, message: CloudMessage) -> bool:
+        """Queue a message for a gateway; False when it has no link that takes it."""
+        link = self._links.get(gateway_id)
+        return link is not None and link.send(message)
+
+    def is_connected(self, gateway_id: str) -> bool:
+        """Say whether the gateway has a link here."""
+        return gateway_id in self._links
+
+    def last_heard_ms(self, gateway_id: str) -> int | None:
+        """Return when a connected gateway last spoke."""
+        link = self._links.get(gateway_id)
+        return link.last_heard_ms if link else None
+
+    def dismiss(self, gateway_id: str, bye: Bye) -> None:
+        """Close a gateway's link with a reason."""
+        link = self._links.get(gateway_id)
+        if link is not None:
+            link.say_goodbye(bye)
+
+    def dismiss_all(self, bye: Bye) -> None:
+        """Close every link; new ones are refused from now on."""
+        self.closing = True
+        for link in list(self._links.values()):
+            link.say_goodbye(bye)
+
+    def follow_up(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that must outlive the connection it follows from."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancel what is still being followed up."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

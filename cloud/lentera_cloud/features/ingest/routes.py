@@ -1,0 +1,91 @@
+"""The ways in: ``WS /v1/link`` for a live gateway, ``POST /v1/batches`` for what is carried home on a stick."""
+
+import asyncio
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Request, WebSocket
+
+from lentera_cloud.domain.problems import ProblemCode
+from lentera_cloud.features.ingest.schemas import BatchAnswer, answer_of
+from lentera_cloud.features.ingest.session import LinkContext, LinkSession
+from lentera_cloud.kit.identity import Identity, require_gateway
+from lentera_cloud.kit.problems import Problem, problem_of, problem_responses
+from lentera_cloud.ports import GatewayRow, StoreUnavailableError
+from lentera_model.batch import DEFAULT_LIMITS
+from lentera_model.errors import LenteraError
+
+ANSWER_WITHIN_S = 20.0
+"""A posted batch that is not durable by then is answered 503; posting it again is safe."""
+
+_log = structlog.get_logger(__name__)
+
+router = APIRouter(tags=["ingest"])
+
+
+@router.websocket("/v1/link")
+async def link(websocket: WebSocket) -> None:
+    """Carry a gateway's batches, commands and results over one websocket (docs/formats/link.md)."""
+    context: LinkContext = websocket.app.state.links
+    identity: Identity = websocket.app.state.identity
+    try:
+        if context.hub.closing:
+            raise StoreUnavailableError("the service is stopping")
+        gateway = await identity.gateway(websocket.headers.get("authorization"))
+    except Problem as problem:
+        _log.info("link_refused", code=problem.code, detail=problem.detail)
+        await websocket.send_denial_response(problem.response())
+        return
+    except LenteraError as error:
+        await websocket.send_denial_response(problem_of(error).response())
+        return
+    await websocket.accept()
+    await LinkSession(context, gateway, websocket).run()
+
+
+@router.post(
+    "/v1/batches",
+    summary="Bring a sealed batch",
+    responses=problem_responses(
+        ProblemCode.NO_TOKEN,
+        ProblemCode.BAD_TOKEN,
+        ProblemCode.CLOCK_UNTRUSTED,
+        ProblemCode.GATEWAY_REVOKED,
+        ProblemCode.BATCH_REFUSED,
+        ProblemCode.TOO_LARGE,
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def post_batch(request: Request, gateway: Annotated[GatewayRow, Depends(require_gateway)]) -> BatchAnswer:
+    """Store one sealed batch exactly as the link would, with the same judgement.
+
+    For data that comes on a stick, or over a network that lets no websocket through. The body is the sealed bytes,
+    as the gateway's journal keeps them. Posting a batch again is safe: it is known by gateway, epoch and sequence.
+    """
+    context: LinkContext = request.app.state.links
+    sealed = await _body(request)
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            verdict = await asyncio.shield(await context.ingest.admit(gateway, sealed))
+    except TimeoutError as error:
+        detail = "The batch is not stored yet: post it again later, that is safe."
+        raise Problem(ProblemCode.STORE_UNAVAILABLE, detail) from error
+    if verdict.code is not None:
+        raise Problem(ProblemCode.BATCH_REFUSED, verdict.text, extra={"refusal": verdict.code.value})
+    return answer_of(verdict)
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body, but never more than a batch may be."""
+    parts = bytearray()
+    async for chunk in request.stream():
+        parts += chunk
+        if len(parts) > DEFAULT_LIMITS.sealed_bytes:
+            limit = DEFAULT_LIMITS.sealed_bytes
+            raise Problem(ProblemCode.TOO_LARGE, f"A batch has at most {limit} bytes: seal smaller ones.")
+    return bytes(parts)

@@ -1,0 +1,234 @@
+"""One link: its handshake, its messages one after the other, its answers in a bounded queue."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from lentera_cloud.domain.events import ExecutionReported, LinkClosed, LinkOpened
+from lentera_cloud.features.ingest.hub import LinkHub
+from lentera_cloud.features.ingest.reports import event_of
+from lentera_cloud.features.ingest.service import IngestService
+from lentera_cloud.features.ingest.writer import Verdict
+from lentera_cloud.kit.patience import until_available
+from lentera_cloud.ports import Clock, GatewayRow, Registry
+from lentera_model.protocol import (
+    Ack,
+    BatchFrame,
+    Bye,
+    CloudLink,
+    CloudMessage,
+    CommandUpdate,
+    DeviceStatus,
+    GatewayMessage,
+    Hello,
+    Ping,
+    Pong,
+    ProtocolError,
+    Refusal,
+    Refuse,
+    Status,
+    decode_gateway_message,
+    encode_message,
+)
+
+HELLO_WITHIN_S = 10.0
+OUTBOX_MESSAGES = 2_048
+"""More waiting answers than this means that the peer does not read: the link is closed."""
+PROTOCOL_RETRY_S = 60.0
+GOODBYE_WITHIN_S = 2.0
+CLOSE_GOING_AWAY = 1001
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkContext:
+    """What every session works with."""
+
+    registry: Registry
+    ingest: IngestService
+    hub: LinkHub
+    clock: Clock
+    publish: Callable[[object], Awaitable[None]]
+
+
+class LinkSession:
+    """The cloud's side of one gateway's websocket, from Hello to goodbye."""
+
+    def __init__(self, context: LinkContext, gateway: GatewayRow, websocket: WebSocket) -> None:
+        """Take an accepted websocket of a gateway that has proved who it is."""
+        self._context = context
+        self._gateway = gateway
+        self._websocket = websocket
+        self._link = CloudLink()
+        self._outbox: asyncio.Queue[CloudMessage] = asyncio.Queue(OUTBOX_MESSAGES)
+        self._leaving = False
+        self._log = _log.bind(tenant=gateway.tenant, gateway=gateway.gateway_id)
+        self.last_heard_ms = context.clock.now_ms()
+
+    @property
+    def gateway_id(self) -> str:
+        """Whose link this is."""
+        return self._gateway.gateway_id
+
+    def send(self, message: CloudMessage) -> bool:
+        """Queue a message; False when the link is closing, or closes now because its peer does not read."""
+        if self._leaving:
+            return False
+        try:
+            self._outbox.put_nowait(message)
+        except asyncio.QueueFull:
+            self._log.warning("link_does_not_read")
+            self._leaving = True
+            self._context.hub.follow_up(self._close())
+            return False
+        return True
+
+    def say_goodbye(self, bye: Bye) -> None:
+        """Queue a last message; the link closes once it is written."""
+        if self.send(bye):
+            self._leaving = True
+
+    async def run(self) -> None:
+        """Serve the link until it ends; returns, never raises, when the peer goes or misbehaves."""
+        writer = asyncio.create_task(self._write(), name=f"link writer of {self.gateway_id}")
+        try:
+            await self._serve()
+        except ProtocolError as error:
+            self._log.warning("link_protocol_error", error=str(error))
+            self.say_goodbye(Bye(error.code, str(error)[:500], PROTOCOL_RETRY_S))
+            await asyncio.wait([writer], timeout=GOODBYE_WITHIN_S)
+        except WebSocketDisconnect:
+            self._log.debug("link_disconnected")
+        finally:
+            self._leaving = True
+            writer.cancel()
+            if self._context.hub.detach(self):
+                self._context.hub.follow_up(self._closed())
+
+    async def _serve(self) -> None:
+        try:
+            hello = await asyncio.wait_for(self._receive(), HELLO_WITHIN_S)
+        except TimeoutError as error:
+            raise ProtocolError(f"no Hello came within {HELLO_WITHIN_S:g} s") from error
+        if not isinstance(hello, Hello):
+            raise ProtocolError("a link begins with Hello")
+        await self._open(hello)
+        while True:
+            await self._handle(await self._receive())
+
+    async def _receive(self) -> GatewayMessage:
+        frame = await self._websocket.receive()
+        if frame["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(frame.get("code", CLOSE_GOING_AWAY))
+        data = frame.get("bytes")
+        if data is None:
+            raise ProtocolError("the link carries binary frames, but this one is text")
+        self.last_heard_ms = self._context.clock.now_ms()
+        return self._link.receive(decode_gateway_message(data))
+
+    async def _open(self, hello: Hello) -> None:
+        context, gateway = self._context, self._gateway
+        welcome = self._link.welcome(hello, context.clock.now_ms(), None)
+        contested = await until_available("registry", lambda: context.ingest.declare(gateway, hello.devices))
+        if contested:
+            self._log.warning("devices_contested", devices=contested)
+        await until_available(
+            "registry",
+            lambda: context.registry.gateways.seen(
+                gateway.tenant,
+                gateway.gateway_id,
+                context.clock.now_ms(),
+                agent_version=hello.agent_version,
+                journal_waiting=hello.journal_waiting,
+            ),
+        )
+        self.send(welcome)
+        context.hub.attach(self)
+        self._log.info("link_open", devices=len(hello.devices), epoch=hello.epoch, agent=hello.agent_version)
+        await until_available("registry", lambda: context.publish(LinkOpened(gateway.tenant, gateway.gateway_id)))
+
+    async def _closed(self) -> None:
+        context, gateway = self._context, self._gateway
+        self._log.info("link_closed")
+        heard_ms = self.last_heard_ms
+        await until_available(
+            "registry", lambda: context.registry.gateways.seen(gateway.tenant, gateway.gateway_id, heard_ms)
+        )
+        await until_available("registry", lambda: context.publish(LinkClosed(gateway.tenant, gateway.gateway_id)))
+
+    async def _handle(self, message: GatewayMessage) -> None:
+        context, tenant = self._context, self._gateway.tenant
+        match message:
+            case BatchFrame():
+                verdict = await until_available("registry", lambda: context.ingest.admit(self._gateway, message.sealed))
+                verdict.add_done_callback(self._answer)
+            case CommandUpdate():
+                await self._report(message)
+            case DeviceStatus():
+                await until_available("registry", lambda: self._note_status(message))
+            case Status():
+                await until_available(
+                    "registry",
+                    lambda: context.registry.gateways.seen(
+                        tenant,
+                        self.gateway_id,
+                        self.last_heard_ms,
+                        journal_waiting=message.journal_waiting,
+                        journal_bytes=message.journal_bytes,
+                        mode=message.mode,
+                    ),
+                )
+            case Ping():
+                self.send(Pong(message.nonce, context.clock.now_ms()))
+            case Hello():
+                raise ProtocolError("Hello came twice on one connection")
+
+    async def _report(self, update: CommandUpdate) -> None:
+        event = event_of(update)
+        if event is None:
+            self._log.warning("command_update_not_understood", execution=update.execution_id, state=update.state)
+            return
+        report = ExecutionReported(self._gateway.tenant, self.gateway_id, update.execution_id, event)
+        await until_available("registry", lambda: self._context.publish(report))
+
+    async def _note_status(self, status: DeviceStatus) -> None:
+        devices, tenant = self._context.registry.devices, self._gateway.tenant
+        row = await devices.get(tenant, status.device)
+        if row is None or row.gateway_id != self.gateway_id:
+            self._log.warning("status_of_foreign_device", device=status.device)
+            return
+        now_ms = self._context.clock.now_ms()
+        await devices.set_status(tenant, status.device, status.online, status.reason, now_ms)
+
+    def _answer(self, future: asyncio.Future[Verdict]) -> None:
+        if future.exception() is not None:
+            return  # the service stops; the gateway still has the batch
+        verdict = future.result()
+        epoch, sequence = (verdict.key.epoch, verdict.key.sequence) if verdict.key else (0, 0)
+        if verdict.code is not None:
+            self.send(Refuse(epoch, sequence, verdict.code.value, verdict.text[:500]))
+        else:
+            refused = [Refusal(one.device, one.code.value, one.text[:500]) for one in verdict.refused]
+            self.send(Ack(epoch, sequence, refused))
+
+    async def _write(self) -> None:
+        """Write what is queued; after a Bye, close."""
+        while True:
+            message = await self._outbox.get()
+            try:
+                await self._websocket.send_bytes(encode_message(message))
+            except (WebSocketDisconnect, RuntimeError, OSError):
+                return  # the reader hears of the end too and cleans up
+            if isinstance(message, Bye):
+                await self._close()
+                return
+
+    async def _close(self) -> None:
+        try:
+            await asyncio.wait_for(self._websocket.close(CLOSE_GOING_AWAY), GOODBYE_WITHIN_S)
+        except (TimeoutError, RuntimeError, OSError):
+            self._log.debug("link_was_closed_already")

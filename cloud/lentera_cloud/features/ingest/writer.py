@@ -1,0 +1,173 @@
+"""Group commit: what the links of a tenant bring at the same time is written together, then answered together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from lentera_cloud.domain.events import ReadingsStored
+from lentera_cloud.domain.judgement import DeviceRefusal, RefusalCode
+from lentera_cloud.kit.patience import until_available
+from lentera_cloud.ports import Clock, Receipts, RefusalCount, StoreRefusedError, StoreUnavailableError, TimeSeries
+from lentera_model.batch import BatchKey
+from lentera_model.readings import Reading
+
+MAX_GROUP_BATCHES = 500
+MAX_GROUP_READINGS = 20_000
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a batch.
+
+    Stored, but for the devices in ``refused``; or, with a ``code``, not stored at all. ``key`` is None when not even
+    the header could be read.
+    """
+
+    key: BatchKey | None
+    refused: tuple[DeviceRefusal, ...] = ()
+    code: RefusalCode | None = None
+    text: str = ""
+    replayed: bool = False
+
+
+@dataclass(slots=True)
+class Pending:
+    """A judged batch on its way into the store; ``done`` is set once it is durable and noted."""
+
+    key: BatchKey
+    readings: Sequence[Reading]
+    refused: tuple[DeviceRefusal, ...]
+    done: asyncio.Future[Verdict]
+    store_refused: list[DeviceRefusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """The rows of one device of one batch: the smallest thing that the store's refusal is narrowed down to."""
+
+    batch: Pending
+    device: str
+    readings: Sequence[Reading]
+
+
+def refusal_counts(key: BatchKey, refused: Sequence[DeviceRefusal], now_ms: int) -> list[RefusalCount]:
+    """Return the counts that a batch's refusals add up to."""
+    return [RefusalCount(key.gateway, one.device, one.code.value, one.text, one.readings, now_ms) for one in refused]
+
+
+class GroupWriter:
+    """Writes one tenant's batches: store, then receipts, then the answers. One task; the newest wait their turn.
+
+    While a store is away the group in hand is tried again and again; nothing is answered and nothing is dropped.
+    """
+
+    def __init__(
+        self,
+        tenant: str,
+        series: TimeSeries,
+        receipts: Receipts,
+        clock: Clock,
+        publish: Callable[[object], Awaitable[None]],
+    ) -> None:
+        """Begin without a task; :meth:`run` is the task."""
+        self._tenant = tenant
+        self._series = series
+        self._receipts = receipts
+        self._clock = clock
+        self._publish = publish
+        self._queue: asyncio.Queue[Pending] = asyncio.Queue()
+
+    def submit(self, pending: Pending) -> None:
+        """Queue a batch; the caller's byte budget bounds how many there can be."""
+        self._queue.put_nowait(pending)
+
+    async def run(self) -> None:
+        """Write groups until cancelled."""
+        while True:
+            group = [await self._queue.get()]
+            rows = len(group[0].readings)
+            while not self._queue.empty() and len(group) < MAX_GROUP_BATCHES and rows < MAX_GROUP_READINGS:
+                group.append(self._queue.get_nowait())
+                rows += len(group[-1].readings)
+            await self._commit(group)
+
+    async def _commit(self, group: Sequence[Pending]) -> None:
+        parcels = [parcel for pending in group for parcel in _parcels(pending)]
+        stored = await self._store(parcels)
+        kept = [pending for pending in group if len(pending.store_refused) < _devices(pending)]
+        await until_available("registry", lambda: self._note(group, kept))
+        if stored:
+            await self._tell(stored)
+        for pending in group:
+            if not pending.done.done():
+                pending.done.set_result(_verdict(pending))
+
+    async def _store(self, parcels: Sequence[_Parcel]) -> list[Reading]:
+        """Write all parcels, or narrow down which of them the store refuses; return the readings stored."""
+        readings = [reading for parcel in parcels for reading in parcel.readings]
+        if not readings:
+            return []
+        try:
+            await until_available("series", lambda: self._write(readings))
+        except StoreRefusedError as error:
+            if len(parcels) > 1:
+                half = len(parcels) // 2
+                return await self._store(parcels[:half]) + await self._store(parcels[half:])
+            (parcel,) = parcels
+            text = f"the store refuses the readings of {parcel.device}: {error}"[:500]
+            _log.warning(
+                "store_refused", tenant=self._tenant, key=str(parcel.batch.key), device=parcel.device, text=text
+            )
+            refusal = DeviceRefusal(parcel.device, RefusalCode.STORE_REFUSED, text, len(parcel.readings))
+            parcel.batch.store_refused.append(refusal)
+            return []
+        return readings
+
+    async def _write(self, readings: Sequence[Reading]) -> None:
+        try:
+            await self._series.write(self._tenant, readings)
+        except (StoreRefusedError, StoreUnavailableError):
+            raise
+        except Exception as error:
+            _log.error("series_write_crashed", tenant=self._tenant, exc_info=error)
+            raise StoreUnavailableError(f"the series store failed unexpectedly: {error!r}") from error
+
+    async def _note(self, group: Sequence[Pending], kept: Sequence[Pending]) -> None:
+        now_ms = self._clock.now_ms()
+        if kept:
+            await self._receipts.add(self._tenant, [pending.key for pending in kept], now_ms)
+        counts = [
+            count
+            for pending in group
+            for count in refusal_counts(pending.key, [*pending.refused, *pending.store_refused], now_ms)
+        ]
+        if counts:
+            await self._receipts.note_refusals(self._tenant, counts)
+
+    async def _tell(self, stored: Sequence[Reading]) -> None:
+        try:
+            await self._publish(ReadingsStored(self._tenant, stored))
+        except Exception as error:  # noqa: BLE001 - what is stored is stored: a listener's fault is not the gateway's
+            _log.error("listener_failed", event="ReadingsStored", exc_info=error)
+
+
+def _devices(pending: Pending) -> int:
+    return len({reading.device for reading in pending.readings}) or 1
+
+
+def _parcels(pending: Pending) -> list[_Parcel]:
+    rows: dict[str, list[Reading]] = {}
+    for reading in pending.readings:
+        rows.setdefault(reading.device, []).append(reading)
+    return [_Parcel(pending, device, readings) for device, readings in rows.items()]
+
+
+def _verdict(pending: Pending) -> Verdict:
+    refused = (*pending.refused, *pending.store_refused)
+    if pending.store_refused and len(pending.store_refused) == _devices(pending):
+        return Verdict(pending.key, refused, RefusalCode.STORE_REFUSED, pending.store_refused[0].text)
+    return Verdict(pending.key, refused)
