@@ -56,7 +56,7 @@ for group in (gateway, cloud, sim):
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with 0 (done), 1 (failed, with a reason on stderr) or 2 (wrong usage)."""
     try:
-        app(arguments)
+        app(arguments, prog_name="lentera")
     except LenteraError as error:
         print_error(str(error))
         sys.exit(1)

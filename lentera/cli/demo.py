@@ -44,18 +44,20 @@ class Broker(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command(
-        "demo", help="Run a simulated street, a gateway and the cloud on this machine; Ctrl-C stops it.", epilog=EPILOG
-    )(demo)
+    app.command("demo", help="Run a street, a gateway and the cloud on this machine.", epilog=EPILOG)(demo)
 
 
 def demo(
     seconds: Annotated[float | None, typer.Option(help="Run this long, dim lamps, then check.", min=1)] = None,
     json: Annotated[bool, typer.Option("--json", help="With --seconds: print the result as one JSON object.")] = False,
     store: Annotated[Store, typer.Option(help="Where the readings are kept.")] = Store.SQLITE,
-    influx_url: Annotated[str | None, typer.Option(help="InfluxDB 2 server, with --store influxdb.")] = None,
-    influx_token: Annotated[str | None, typer.Option(help="Its token; it must be able to create buckets.")] = None,
-    influx_org: Annotated[str | None, typer.Option(help="Its organisation.")] = None,
+    influx_url: Annotated[
+        str | None, typer.Option(help="InfluxDB 2 server, with --store influxdb.", envvar="LENTERA_INFLUX_URL")
+    ] = None,
+    influx_token: Annotated[
+        str | None, typer.Option(help="Its token, which may create buckets.", envvar="LENTERA_INFLUX_TOKEN")
+    ] = None,
+    influx_org: Annotated[str | None, typer.Option(help="Its organisation.", envvar="LENTERA_INFLUX_ORG")] = None,
     meters: Annotated[int | None, typer.Option(help="How many meters.", min=1, max=200)] = None,
     lamps: Annotated[int | None, typer.Option(help="How many lamps.", min=1, max=1000)] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same street.")] = 1,
@@ -91,8 +93,6 @@ def _influx(store: Store, url: str | None, token: str | None, org: str | None) -
 
     given = {"--influx-url": url, "--influx-token": token, "--influx-org": org}
     if store is Store.SQLITE:
-        if extra := [name for name, value in given.items() if value is not None]:
-            raise typer.BadParameter(f"{', '.join(extra)} need --store influxdb.")
         return None
     if url is None or token is None or org is None:
         missing = ", ".join(name for name, value in given.items() if value is None)

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def devices(
-    device: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this device with all its values.")] = None,
+    device: Annotated[str | None, typer.Argument(metavar="ID", help="Show this device with all its values.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only this kind: meter or luminaire.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:

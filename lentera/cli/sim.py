@@ -39,9 +39,7 @@ def run(
     seed: Annotated[int, typer.Option(help="The same seed gives the same street.")] = 1,
     speed: Annotated[float, typer.Option(help="Simulated seconds a second.", min=0.01)] = 1.0,
     broker: Annotated[Broker, typer.Option(help="MQTT broker; auto: Mosquitto, else amqtt.")] = Broker.AUTO,
-    cloud_url: Annotated[
-        str, typer.Option(help="The cloud's link, for gateway.yaml.")
-    ] = "ws://127.0.0.1:8080/v1/link",
+    cloud_url: Annotated[str, typer.Option(help="The cloud's link, for gateway.yaml.")] = "ws://127.0.0.1:8080/v1/link",
     key_file: Annotated[str, typer.Option(help="The gateway's key, for gateway.yaml.")] = "key.pem",
     energise: Annotated[bool, typer.Option("--energise", help="Light the lamps at once.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,

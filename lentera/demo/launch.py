@@ -63,6 +63,7 @@ async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callab
     port = options.port or free_port()
     tenant = unique_tenant(options.tenant) if options.influx else options.tenant
     settings = cloud_settings(options, run_dir, port)
+
     def log_of(part: str) -> str:
         return str(run_dir / f"{part}.log")
 
