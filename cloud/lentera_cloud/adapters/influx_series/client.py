@@ -52,7 +52,9 @@ class Influx:
             InfluxUnavailableError: it does not answer, or the token or the organisation is wrong.
         """
         with said_plainly(self._url, "greeting", content=False):
-            self._buckets.find_buckets(limit=1, org=self._org)
+            found = self._buckets.find_buckets(limit=1, org=self._org)
+        if getattr(found, "buckets", None) is None:
+            raise InfluxUnavailableError(f"what listens at {self._url} does not speak like InfluxDB 2: is it a proxy?")
 
     def write(self, bucket: str, body: bytes) -> None:
         """Store lines; the bucket is made if it is missing.

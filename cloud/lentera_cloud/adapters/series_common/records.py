@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Self
 
@@ -42,7 +42,7 @@ class ColumnSet:
 
     names: tuple[str, ...]
     formats: str
-    packer: struct.Struct
+    packer: struct.Struct = field(compare=False)
     offsets: tuple[int, ...]
 
     @classmethod
