@@ -272,6 +272,10 @@ class AsyncClient(_Common):
         """One command, held back up to `wait_s` seconds until it is final."""
         return await self._do(calls.command(command_id, wait_s))
 
+    async def commands(self, limit: int = 50) -> list[Command]:
+        """The newest commands."""
+        return await self._do(calls.commands(limit))
+
     async def wait(self, command: Command, *, timeout_s: float = 3600) -> Command:
         """Wait until `command` is final, or `timeout_s` is over."""
         loop = asyncio.get_running_loop()

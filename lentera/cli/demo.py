@@ -116,7 +116,7 @@ def _finish(report: dict[str, Any] | None, json: bool) -> None:
     readings, commands = report["readings"], report["commands"]
     if readings["missing"] or readings["duplicated"] or commands["failed"]:
         output.print_error(
-            f"{readings['missing']} values are missing, {readings['duplicated']} doubled, {commands['failed']} commands "
-            "failed; the lines above on stderr say which. Run it again with --keep and look into the folder."
+            f"{readings['missing']} values are missing, {readings['duplicated']} doubled, {commands['failed']} "
+            "commands failed; the lines above on stderr say which. Run it again with --keep and look into the folder."
         )
         raise typer.Exit(1)

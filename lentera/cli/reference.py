@@ -12,8 +12,8 @@ HEAD = """# Every command
 
 Made from the commands' own `--help` by `LENTERA_LANG=en python -m lentera.cli.reference`; a test keeps it true.
 
-Every command ends with exit code 0 (done), 1 (failed; one paragraph on stderr says why and what to do) or 2 (wrong usage).
-`--json` prints one JSON value on stdout and nothing else there. Which settings a command reads is listed at the end.
+Every command ends with exit code 0 (done), 1 (failed; one paragraph on stderr says why and what to do) or 2 (wrong
+usage). `--json` prints one JSON value on stdout and nothing else there. The settings are listed at the end.
 """
 
 SETTINGS = """
@@ -23,8 +23,8 @@ SETTINGS = """
 |---|---|
 | `LENTERA_URL` | the cloud to talk to, such as `https://lentera.example.org`; goes together with `LENTERA_TOKEN` |
 | `LENTERA_TOKEN` | the API token, `lnt_...`; without both, the running demo is used |
-| `LENTERA_LANG` | `id` or `en`; without it `LC_ALL`, `LC_MESSAGES` or `LANG` decide, else English |
-| `LENTERA_SESSION_FILE` | where the demo leaves its address and token for a second shell; without it in `$XDG_RUNTIME_DIR/lentera` or `~/.cache/lentera` |
+| `LENTERA_LANG` | `id` or `en`; without it `LC_ALL`, `LC_MESSAGES` or `LANG` decide |
+| `LENTERA_SESSION_FILE` | the demo's address and token for a second shell; else in `$XDG_RUNTIME_DIR` or `~/.cache` |
 
 The cloud's settings are on [the API page](api.md#settings-of-the-cloud).
 """

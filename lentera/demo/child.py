@@ -15,7 +15,19 @@ def idle(arguments: list[str]) -> None:
     signal.sigwait({signal.SIGTERM})
 
 
-ROLES: Mapping[str, Callable[[list[str]], None]] = {"idle": idle}
+def street(arguments: list[str]) -> None:
+    """The simulated street: run folder, plan as JSON, broker, the cloud's link, the gateway's key file."""
+    import json
+    from pathlib import Path
+
+    from lentera_sim.run import main as run_street
+    from lentera_sim.street import StreetPlan
+
+    run_dir, plan, broker, cloud_url, key_file = arguments
+    run_street(Path(run_dir), StreetPlan(**json.loads(plan)), broker, cloud_url, key_file)  # pyright: ignore[reportArgumentType]
+
+
+ROLES: Mapping[str, Callable[[list[str]], None]] = {"idle": idle, "street": street}
 
 
 def main(arguments: list[str]) -> None:

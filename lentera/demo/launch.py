@@ -72,9 +72,8 @@ async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callab
     await parts.start(cloud_part(run_dir, tenant, settings))
     await appears(run_dir / "street.json", START_LIMIT_S, f"the street did not answer; see {log_of('street')}")
     street = json.loads((run_dir / "street.json").read_text())
-    note(
-        f"the street answers: {len(street['meters'])} meters, {len(street['lamps'])} lamps, broker {street['broker_kind']}"
-    )
+    meters, lamps, broker = street["meters"], street["lamps"], street["broker_kind"]
+    note(f"the street answers: {len(meters)} meters, {len(lamps)} lamps, broker {broker}")
     url = f"http://127.0.0.1:{port}"
     token = await cloud_token(run_dir, url)
     note(f"the cloud answers at {url}")
@@ -89,10 +88,10 @@ async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callab
         url=url,
         token=token,
         tenant=tenant,
-        broker=street["broker_kind"],
+        broker=broker,
         gateway=street["gateway"],
-        meters=street["meters"],
-        lamps=street["lamps"],
+        meters=meters,
+        lamps=lamps,
         settings=settings,
     )
 
@@ -174,6 +173,30 @@ async def cloud_token(run_dir: Path, url: str) -> str:
             except FrontDoorError as error:
                 problem = error
             await asyncio.sleep(LOOK_EVERY_S)
+    why = problem or "degraded"
     raise NotReadyError(
-        f"The cloud was not well after {START_LIMIT_S:g} s ({problem or 'degraded'}). Its log is {run_dir / 'cloud.log'}."
+        f"The cloud was not well after {START_LIMIT_S:g} s ({why}). Its log is {run_dir / 'cloud.log'}."
+    )
+
+
+async def introduce_gateway(run_dir: Path, url: str, token: str, gateway: str) -> None:
+    """Make the gateway's key and register its public half, as a technician would. Raises what the API refuses."""
+    from lentera_gateway.link.key import make_key
+
+    public_key = make_key(run_dir / "key.pem")
+    async with AsyncClient(url, token) as client:
+        await client.register_gateway(gateway, "Jalan Merdeka, Stabat", public_key)
+
+
+def read_status(path: Path) -> GatewayStatus:
+    """What the gateway's status file tells; the empty status while there is none."""
+    try:
+        status = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return GatewayStatus()
+    journal = status.get("journal") or {}
+    return GatewayStatus(
+        ready=bool(status.get("ready")),
+        waiting_batches=journal.get("waiting_batches"),
+        values_total=journal.get("values_total"),
     )

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,11 +117,11 @@ class Parts:
             watcher.cancel()
         return await self._parts[name].stop(grace_s)
 
-    async def stop_all(self, order: list[tuple[str, float]]) -> None:
+    async def stop_all(self, order: Iterable[tuple[str, float]]) -> None:
         """Stop the named parts one after the other, each with its grace, then kill whatever is left."""
         for name, grace_s in order:
             await self.stop(name, grace_s)
-        for part in self._parts.values():
+        for part in list(self._parts.values()):
             await self.stop(part.name, 0.1)
 
     async def _watch(self, part: Part) -> None:

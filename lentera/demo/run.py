@@ -21,7 +21,7 @@ from lentera.demo.options import DemoOptions
 from lentera.demo.parts import Parts
 from lentera.demo.view import View, banner
 from lentera.demo.watch import watch
-from lentera.errors import InterruptedDemoError
+from lentera.errors import DemoError, InterruptedDemoError
 from lentera.session import Session, remove_session, session_path, write_session
 
 # Ctrl-C must be over within 3 s: each part's longest farewell, in the order in which they go.
@@ -125,6 +125,8 @@ def run_demo(options: DemoOptions) -> dict[str, Any] | None:
 
     run_dir = options.run_dir or Path(tempfile.mkdtemp(prefix="lentera-demo-"))
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(run_dir.iterdir()):
+        raise DemoError(f"{run_dir} is not empty; an older run's ledger would be counted too. Name a new folder.")
     view = View(words())
     view.note(f"the run's folder is {run_dir}")
     try:

@@ -1,4 +1,4 @@
-"""The command line from outside: help, errors, exit codes, languages, extras; what needs a cloud is in test_client.py."""
+"""The command line from outside: help, errors, exit codes, languages, extras. With a cloud: test_client.py."""
 
 import os
 import re
@@ -79,7 +79,7 @@ def test_the_help_names_every_command_and_is_quick() -> None:
         text=True,
         check=True,
     ).stdout.split()
-    heavy = {"httpx", "fastapi", "sqlalchemy", "pymodbus", "rich.table", "pydantic", "influxdb_client", "uvicorn", "jwt"}
+    heavy = {"httpx", "fastapi", "sqlalchemy", "pymodbus", "rich.table", "pydantic", "uvicorn", "jwt"}
     assert not heavy & set(loaded)
 
 
@@ -130,7 +130,7 @@ def test_help_is_indonesian_where_the_reader_is() -> None:
 
 def test_a_missing_extra_is_named_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "pymodbus" else object())
-    with pytest.raises(MissingExtraError, match=r"extra `gateway`.*missing: pymodbus.*pip install 'lentera\[gateway\]'"):
+    with pytest.raises(MissingExtraError, match=r"`gateway`.*missing: pymodbus.*pip install 'lentera\[gateway\]'"):
         extras.require("gateway")
     extras.require("cloud")
 
