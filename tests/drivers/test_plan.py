@@ -1,6 +1,6 @@
 """The planner: every value in exactly one request, no limit broken, and nothing cheaper exists."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -159,7 +159,7 @@ def cheapest(registers: tuple[Register, ...], limit: int, even: bool, cost: Wire
     for cuts in (cut for size in range(len(registers)) for cut in combinations(positions, size)):
         edges = [0, *cuts, len(registers)]
         price = 0.0
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             address, stop = registers[start].address, registers[end - 1].end
             count = stop + (stop % 2 if even else 0) - address
             price += cost.read_ms(count, 20) if count <= limit else float("inf")

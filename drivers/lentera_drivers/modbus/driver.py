@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -69,14 +70,14 @@ class ModbusDriver:
             if isinstance(profile, MeterProfile) and device.unit is not None:
                 self._units[device.id] = _Unit(device, device.unit, profile, self._plan(device, profile))
 
-    def _plan(self, device: DeviceConfig, profile: MeterProfile, *, allow_holes: bool = True) -> tuple[ReadBlock, ...]:
+    def _plan(self, device: DeviceConfig, profile: MeterProfile) -> tuple[ReadBlock, ...]:
         registers = select_registers(profile, device.quantities)
         if not registers:
             wanted = ", ".join(device.quantities or ())
             raise DriverSetupError(
                 f"device {device.id!r}: profile {profile.id!r} has none of {wanted}; choose among its quantities"
             )
-        return plan_reads(registers, profile, self._line.cost, allow_holes=allow_holes)
+        return plan_reads(registers, profile, self._line.cost)
 
     async def open(self) -> None:
         """Do nothing yet: the first request opens the port or socket, so a bus that is down delays nobody."""
@@ -113,28 +114,36 @@ class ModbusDriver:
         values: dict[str, float] = {}
         stamp_ms: int | None = None
         failure: DriverError | None = None
-        for block in unit.blocks:
+        waiting = deque(unit.blocks)
+        while waiting:
+            block = waiting.popleft()
             try:
                 reply = await self._line.read(unit.device.id, unit.unit, block, unit.profile.gap_ms)
             except DeviceRefusedError as error:
                 failure = error
                 if error.exception_code in _REFUSES_HOLES and block.has_holes:
-                    unit.blocks = self._plan(unit.device, unit.profile, allow_holes=False)
+                    waiting.extendleft(reversed(self._split(unit, block)))
                 continue
             except (DeviceTimeoutError, DeviceReplyError, BusDownError) as error:
                 if stamp_ms is None:
                     raise
-                failure = error
                 unit.breaker = unit.breaker.missed(self._clock())
+                self._tell(unit, False, str(error))
                 break
             stamp_ms = reply.monotonic_ms
             values |= _decode(unit.profile, block, reply.words)
+        else:
+            self._tell(unit, True, "answers")
         if stamp_ms is None:
-            self._tell(unit, True, "answers")
-            raise failure or DeviceReplyError(unit.device.id, "nothing to read")
-        if not unit.breaker.needs_probe or not isinstance(failure, DeviceTimeoutError):
-            self._tell(unit, True, "answers")
+            raise failure or DeviceReplyError(unit.device.id, "the profile has nothing to read")
         return _sample(unit, values, stamp_ms)
+
+    def _split(self, unit: _Unit, refused: ReadBlock) -> tuple[ReadBlock, ...]:
+        """Replace a block that covers registers which the meter does not have by blocks without holes, for good."""
+        pieces = plan_reads(refused.registers, unit.profile, self._line.cost, allow_holes=False)
+        at = unit.blocks.index(refused)
+        unit.blocks = (*unit.blocks[:at], *pieces, *unit.blocks[at + 1 :])
+        return pieces
 
     async def _probe(self, unit: _Unit) -> None:
         """Ask a unit that was silent for one short block; an exception is an answer too."""

@@ -32,7 +32,8 @@ from lentera_model.config import ModbusBus
 _FIRST_BACKOFF_S: Final = 0.1
 _MAX_BACKOFF_S: Final = 10.0
 _QUIET_MAX_S: Final = 0.3
-_FRAME_MAX_CHARACTERS: Final = 264
+_CONNECT_S: Final = 1.0
+_LONGEST_FRAMES_S: Final = 5.0
 _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
 _EXCEPTIONS: Final = {
     1: "illegal function: it does not know this function code",
@@ -73,8 +74,6 @@ class ModbusLine:
         self._timeouts_in_a_row = 0
         self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(bus.baud, bus.parity, bus.stop_bits)
         self._timeout_s = bus.timeout_ms / 1000
-        if bus.transport != "tcp":  # the configured time is the device's; the frames need theirs as well
-            self._timeout_s += _FRAME_MAX_CHARACTERS * self.cost.register_ms / 2 / 1000
 
     @property
     def where(self) -> str:
@@ -102,14 +101,16 @@ class ModbusLine:
         self, client: AsyncModbusSerialClient | AsyncModbusTcpClient, device: str, unit: int, block: ReadBlock
     ) -> Reply:
         ask = client.read_input_registers if block.function_code == 4 else client.read_holding_registers
+        # the configured time is the device's own; the frames need theirs on the wire as well
+        timeout_s = self._timeout_s + self.cost.read_ms(block.count, 0) / 1000
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 answer = await ask(block.address, count=block.count, device_id=unit)
         except TimeoutError:
             if not client.connected:
                 raise self._lost(device, "the connection was lost") from None
             self._after_timeout()
-            waited = f"no answer within {self._timeout_s * 1000:.0f} ms"
+            waited = f"no answer within {timeout_s * 1000:.0f} ms"
             raise DeviceTimeoutError(device, f"unit {unit} on {self.where}: {waited}") from None
         except (ConnectionException, OSError, SerialException) as error:
             raise self._lost(device, str(error)) from error
@@ -148,9 +149,12 @@ class ModbusLine:
         if now < self._next_try_at:
             raise BusDownError(device, f"{self.where} is down ({self._down_because}); tried again shortly")
         client = self._client = self._new_client()
+        reason = "no connection"
         try:
-            opened = await client.connect()
-            reason = "no connection"
+            async with asyncio.timeout(max(_CONNECT_S, self._timeout_s)):
+                opened = await client.connect()
+        except TimeoutError:
+            opened, reason = False, "it does not take the connection"
         except (OSError, SerialException, ValueError) as error:
             opened, reason = False, str(error)
         if not opened:
@@ -162,7 +166,7 @@ class ModbusLine:
     def _new_client(self) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
         """Build a client that neither retries nor reconnects by itself; its own timeout only bounds connecting."""
         bus = self._bus
-        timeout_s = max(1.0, 2 * self._timeout_s)
+        timeout_s = 2 * self._timeout_s + _LONGEST_FRAMES_S
         if bus.transport == "rtu":
             return AsyncModbusSerialClient(
                 str(bus.port),
