@@ -169,30 +169,26 @@ def _offset(
         return median_low(known)
     sample = [(answers[:_OFFSET_SAMPLE], rows[:_OFFSET_SAMPLE]) for answers, rows in repeating]
     candidates = sorted(range(-tolerance_ms, tolerance_ms + 1, _OFFSET_STEP_MS), key=abs)
-    total = min(sum(len(answers) for answers, _ in sample), sum(len(rows) for _, rows in sample))
-    best, best_score = 0, (-1, 0)
-    for candidate in candidates:
-        distances = [d for answers, rows in sample for d in _distances(answers, rows, candidate, window_ms)]
-        score = (len(distances), -sum(distances))
-        if score[0] > best_score[0]:
-            best, best_score = candidate, score
-        if score[0] == total:
-            break
-    return best
+    return max(
+        candidates,
+        key=lambda candidate: sum(_closeness(answers, rows, candidate, window_ms) for answers, rows in sample),
+    )
 
 
-def _distances(answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int) -> list[int]:
-    """Return how far apart the pairs are that a walk along both sides finds."""
-    found: list[int] = []
-    at = 0
+def _closeness(answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int) -> float:
+    """Return how well an offset explains the rows: each pair of a walk counts 1 at its expected time, 0 at the window.
+
+    Counting pairs alone would let an offset of half an interval win, which excuses a lost value by the next one's double.
+    """
+    score, at = 0.0, 0
     for answer in answers:
         expected = answer.at_ms + offset_ms
         while at < len(rows) and rows[at].at_ms < expected - window_ms:
             at += 1
         if at < len(rows) and rows[at].at_ms <= expected + window_ms:
-            found.append(abs(rows[at].at_ms - expected))
+            score += 1 - abs(rows[at].at_ms - expected) / window_ms
             at += 1
-    return found
+    return score
 
 
 def _windows(answers: Sequence[_Answer], tolerance_ms: int, repeat_window_ms: int) -> list[int]:

@@ -104,6 +104,7 @@ class _BuildingPhase:
         self._shape = shape
         self._first = epoch_ms // KNOT_MS
         self._at_epoch = (0.0, 0.0, 0.0)
+        self._ends_of: tuple[int, PhasePower, PhasePower] = (-1, PhasePower(0.0, 0.0), PhasePower(0.0, 0.0))
         # Energy at the start of every 256th knot; a dict of floats grows by six numbers in four hours of simulated
         # time.
         self._sums: dict[int, tuple[float, float, float]] = {self._first: (0.0, 0.0, 0.0)}
@@ -117,13 +118,19 @@ class _BuildingPhase:
         power_factor = 0.93 + 0.03 * draw(self._angle_key, index // 10)
         return PhasePower(active, active * math.tan(math.acos(power_factor)))
 
+    def _ends(self, index: int) -> tuple[PhasePower, PhasePower]:
+        """Return the knots at both ends of a lattice minute; the last ones asked for are kept."""
+        if self._ends_of[0] != index:
+            self._ends_of = (index, self._knot(index), self._knot(index + 1))
+        return self._ends_of[1], self._ends_of[2]
+
     def _ripple(self, index: int) -> tuple[float, int]:
         """Return (amplitude as a share of power, whole waves in the minute); the share keeps power above 0."""
         return 0.02 * abs(draw(self._ripple_key, 2 * index)), 3 + int(3.5 * (draw(self._ripple_key, 2 * index + 1) + 1))
 
     def power(self, at_ms: int) -> PhasePower:
         index, rest = divmod(at_ms, KNOT_MS)
-        left, right = self._knot(index), self._knot(index + 1)
+        left, right = self._ends(index)
         part = rest / KNOT_MS
         share, waves = self._ripple(index)
         wave = share * math.sin(2 * math.pi * waves * part)
@@ -133,7 +140,7 @@ class _BuildingPhase:
 
     def _within(self, index: int, part: float) -> tuple[float, float, float]:
         """Return (Wh, varh, VAh) from a knot to `part` (0 to 1) of the way to the next."""
-        left, right = self._knot(index), self._knot(index + 1)
+        left, right = self._ends(index)
         share, waves = self._ripple(index)
         wave = share * (1 - math.cos(2 * math.pi * waves * part)) / (2 * math.pi * waves)
         hours = KNOT_MS / _MS_PER_HOUR

@@ -1,0 +1,160 @@
+"""The serial line, read by pymodbus's own client: real frames, real pace, silence where silence belongs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from pymodbus.client import AsyncModbusSerialClient
+from pymodbus.exceptions import ModbusIOException
+
+from lentera_sim.errors import PlanError
+from lentera_sim.ledger import Ledger, LedgerEntry
+from lentera_sim.street import Street
+from lentera_sim.wires.serial_line import SerialLine
+from tests.sim.conftest import until
+
+Entries = Callable[[], list[LedgerEntry]]
+
+
+@pytest.fixture
+async def line(street: Street, ledger: Ledger, tmp_path: Path) -> AsyncIterator[SerialLine]:
+    made = SerialLine(tmp_path / "tty", {1: street.units["meter-cabinet"], 2: street.units["meter-office"]}, ledger)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(line: SerialLine) -> AsyncIterator[AsyncModbusSerialClient]:
+    async with _client(line) as made:
+        yield made
+
+
+def _client(line: SerialLine, baud: int = 9600, timeout_s: float = 1.0) -> AsyncModbusSerialClient:
+    return AsyncModbusSerialClient(str(line.path), baudrate=baud, timeout=timeout_s, retries=0)
+
+
+async def test_two_units_answer_at_the_pace_of_the_line(
+    client: AsyncModbusSerialClient, street: Street, entries: Entries
+) -> None:
+    started = time.monotonic()
+    first = await client.read_input_registers(0, count=80, device_id=1)
+    took_s = time.monotonic() - started
+    # 8 bytes out, 165 back, a silence and the meter's turnaround; 10 bits a byte at 9600 baud.
+    wire_s = (8 + 165 + 3.5) * 10 / 9600 + street.units["meter-cabinet"].profile.turnaround_ms / 1000
+    assert wire_s <= took_s < wire_s + 0.15
+    second = await client.read_holding_registers(23296, count=6, device_id=2)
+    assert len(first.registers) == 80
+    assert len(second.registers) == 6
+    await until(lambda: len(entries()) == 2)
+    cabinet, office = entries()
+    profile = street.units["meter-cabinet"].profile
+    assert cabinet.values == profile.decode(dict(enumerate(first.registers)))
+    assert {name: round(value, 1) for name, value in office.values.items()} == {
+        f"voltage_l{phase + 1}": second.registers[2 * phase + 1] / 10 for phase in range(3)
+    }
+    assert [entry.kind for entry in (cabinet, office)] == ["answered", "answered"]
+
+
+async def test_an_absent_unit_is_silent_and_the_line_goes_on(client: AsyncModbusSerialClient, entries: Entries) -> None:
+    with pytest.raises(ModbusIOException):
+        await client.read_input_registers(0, count=2, device_id=9)
+    assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
+    await until(lambda: len(entries()) == 1)
+
+
+async def test_a_refused_request_is_an_exception_and_not_in_the_ledger(
+    client: AsyncModbusSerialClient, entries: Entries
+) -> None:
+    reply = await client.read_input_registers(9000, count=2, device_id=1)
+    assert reply.exception_code == 2
+    await client.read_input_registers(0, count=2, device_id=1)
+    await until(lambda: len(entries()) == 1)
+
+
+async def test_a_damaged_request_is_not_answered(line: SerialLine, entries: Entries) -> None:
+    line.request_fault = lambda frame: frame[:-1] + bytes([frame[-1] ^ 1])
+    async with _client(line, timeout_s=0.3) as client:
+        with pytest.raises(ModbusIOException):
+            await client.read_input_registers(0, count=2, device_id=1)
+    assert entries() == []
+
+
+async def test_a_damaged_reply_is_not_in_the_ledger(line: SerialLine, entries: Entries) -> None:
+    line.reply_fault = lambda frame: frame[:4]
+    async with _client(line, timeout_s=0.3) as client:
+        with pytest.raises(ModbusIOException):
+            await client.read_input_registers(0, count=2, device_id=1)
+    assert entries() == []
+
+
+async def test_nobody_understands_another_baud_rate(line: SerialLine, entries: Entries) -> None:
+    async with _client(line, baud=19200, timeout_s=0.3) as client:
+        with pytest.raises(ModbusIOException):
+            await client.read_input_registers(0, count=2, device_id=1)
+    async with _client(line) as client:
+        assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
+    await until(lambda: len(entries()) == 1)
+
+
+async def test_an_answer_that_nobody_read_is_unsure(line: SerialLine, entries: Entries) -> None:
+    request = bytes.fromhex("010400000002")
+    descriptor = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        os.write(descriptor, request + _crc(request))
+        await until(lambda: len(entries()) == 1)
+    finally:
+        os.close(descriptor)
+    assert entries()[0].kind == "unsure"
+    async with _client(line) as client:  # what was left unread is gone with the next opening
+        assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
+
+
+async def test_noise_does_not_stop_the_line(line: SerialLine) -> None:
+    descriptor = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        for noise in (b"\x00", b"\xff" * 300, b"\x01\x04", bytes.fromhex("0104000000006fca"), os.urandom(64)):
+            os.write(descriptor, noise)
+            await asyncio.sleep(len(noise) * 10 / 9600 + 0.03)
+    finally:
+        os.close(descriptor)
+    async with _client(line) as client:
+        assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
+
+
+async def test_a_line_can_be_slowed(line: SerialLine) -> None:
+    line.extra_delay_s = 0.4
+    async with _client(line) as client:
+        started = time.monotonic()
+        await client.read_input_registers(0, count=2, device_id=1)
+    assert time.monotonic() - started > 0.4
+
+
+async def test_closing_leaves_nothing(street: Street, ledger: Ledger, tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    made = SerialLine(tmp_path / "tty", {}, ledger)
+    await made.open()
+    await made.close()
+    await made.close()
+    assert not (tmp_path / "tty").is_symlink()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_baud_rate_that_no_port_has_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="9601 baud"):
+        SerialLine(tmp_path / "tty", {}, ledger, baud=9601)
+
+
+def _crc(data: bytes) -> bytes:
+    """Modbus over serial line V1.02, 6.2.2: the CRC, low byte first."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+    return crc.to_bytes(2, "little")
