@@ -30,6 +30,7 @@ class Journal:
     Attributes:
         live: seal each second; else by age or size. The link and the mode decide it.
         sealed: set whenever there is something new to send; the link clears it.
+        settled: set whenever a batch was acknowledged or set aside; whoever waits for it clears it.
         recovery: what was found at the start.
     """
 
@@ -55,6 +56,7 @@ class Journal:
         self.limits = limits
         self.live = False
         self.sealed = asyncio.Event()
+        self.settled = asyncio.Event()
         self.recovery = Recovery()
         self._store = JournalStore(gateway, boot_id, limits)
         self._io = IoThread("lentera-journal")
@@ -183,11 +185,15 @@ class Journal:
             sealed = await self._io.run(self._store.places.sealed_bytes, key)
             if sealed is not None:
                 await self._io.run(self._store.set_aside, key, sealed, refused)
-        return await self._io.run(self._store.settle, key)
+        known = await self._io.run(self._store.settle, key)
+        self.settled.set()
+        return known
 
     async def refuse(self, key: Key, code: str, text: str) -> bool:
         """Set a batch aside that the cloud refuses for its content; it blocks nothing."""
-        return await self._io.run(self._store.refuse, key, [{"code": code, "text": text}])
+        known = await self._io.run(self._store.refuse, key, [{"code": code, "text": text}])
+        self.settled.set()
+        return known
 
     async def commands(self) -> list[CommandRecord]:
         """Return what became of the last commands, oldest first."""

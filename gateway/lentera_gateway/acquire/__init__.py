@@ -1,0 +1,7 @@
+"""Acquisition: when each device is asked, and what is known of each device; the drivers know how."""
+
+from lentera_gateway.acquire.devices import DeviceBook, DeviceState
+from lentera_gateway.acquire.poller import BusPoller
+from lentera_gateway.acquire.schedule import PollSchedule
+
+__all__ = ["BusPoller", "DeviceBook", "DeviceState", "PollSchedule"]

@@ -1,0 +1,377 @@
+"""Wires the gateway together, runs it, and brings it to an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from lentera_drivers.driver import Confirmation, Driver, open_driver
+from lentera_drivers.profiles import MeterProfile
+from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule
+from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
+from lentera_gateway.config import LoadedConfig, load_config
+from lentera_gateway.inbox import Inbox, UpdateQueue
+from lentera_gateway.journal import Journal
+from lentera_gateway.link.client import LinkClient
+from lentera_gateway.link.connection import LinkParts, LinkTiming
+from lentera_gateway.link.key import load_key
+from lentera_gateway.status import build_status, write_status
+from lentera_model.batch import FORMAT_VERSION
+from lentera_model.commands import Reason
+from lentera_model.config import ModbusBus
+from lentera_model.protocol import PROTOCOL_VERSION, DeviceDeclaration, Hello
+from lentera_model.readings import Sample
+
+if TYPE_CHECKING:
+    from lentera_gateway.journal.status import JournalStatus
+
+TICK_S: Final = 1.0
+DELIVER_WITHIN_S: Final = 1.3
+"""At the end: how long the last batches may take to be acknowledged before they go onto the card."""
+CLOSE_WITHIN_S: Final = 0.8
+_RESTART_AFTER_S: Final = 5.0
+_COMMANDS_END_WITHIN_S: Final = 0.3
+
+
+def agent_version() -> str:
+    """Return the version that the gateway reports to the cloud."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"lentera {version('lentera')}"
+    except PackageNotFoundError:
+        return "lentera (not installed)"
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The running gateway. `open`, then `run_until`, then `close`."""
+
+    loaded: LoadedConfig
+    timing: LinkTiming = field(default_factory=LinkTiming)
+    keeper: ClockKeeper = field(init=False)
+    journal: Journal = field(init=False)
+    devices: DeviceBook = field(init=False)
+    updates: UpdateQueue = field(init=False)
+    inbox: Inbox = field(init=False)
+    link: LinkClient = field(init=False)
+    drivers: dict[str, Driver] = field(init=False, default_factory=dict)
+    pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
+    stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _boot_id: bytes = field(init=False, default_factory=boot_id)
+    _started_ms: int = field(init=False, default_factory=monotonic_ms)
+    _log: Any = field(init=False, default_factory=lambda: structlog.get_logger("gateway"))
+
+    def __post_init__(self) -> None:
+        """Build every part; nothing is opened yet.
+
+        Raises:
+            KeyFileError: the gateway's key cannot be used.
+            DriverSetupError: a device does not fit its bus.
+        """
+        config = self.loaded.config
+        key = load_key(config.cloud.key_file)
+        self._log = self._log.bind(gateway=config.gateway.id)
+        self.keeper = ClockKeeper(BUILD_TIME_MS)
+        self.devices = DeviceBook(device.id for device in config.devices)
+        self.updates = UpdateQueue()
+        self.journal = Journal(
+            config.gateway.id, self._boot_id, self.loaded.limits, monotonic_ms, self.wall_ms, lambda: self.keeper.fit
+        )
+        for bus in config.buses:
+            self.drivers[bus.id] = open_driver(
+                bus,
+                config.devices,
+                self.loaded.profiles,
+                monotonic_ms,
+                self._take,
+                self._status,
+                config.gateway.id,
+            )
+        profiles = {device.id: self.loaded.profile(device).id for device in config.devices}
+        self.inbox = Inbox(
+            profiles,
+            self._set_level,
+            self.journal,
+            self.updates,
+            self._take_commanded,
+            self.wall_ms,
+            monotonic_ms,
+            self._log,
+        )
+        parts = LinkParts(
+            self.journal,
+            self.keeper,
+            self.inbox,
+            self.updates,
+            self.devices,
+            monotonic_ms,
+            self.timing,
+            config.cloud.mode,
+            self._log,
+        )
+        self.link = LinkClient(config.cloud.url, config.gateway.id, key, parts, self._hello, self.wall_ms, self.pause)
+
+    def wall_ms(self) -> int:
+        """Return the best knowledge of the wall clock."""
+        return self.keeper.now_ms(monotonic_ms(), system_wall_ms())
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait; True as soon as the gateway is stopping."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
+        else:
+            await asyncio.sleep(0)
+        return self.stopping.is_set()
+
+    async def open(self) -> None:
+        """Recover the journal, remember the commands, start the drivers.
+
+        Raises:
+            JournalFolderError: the memory folder cannot be used.
+        """
+        recovery = await self.journal.open()
+        self.keeper.raise_floor(self.journal.saved_time_ms)
+        self._observe_kernel()
+        self._log.info(
+            "journal_open",
+            epoch=self.journal.epoch,
+            batches=recovery.batches,
+            samples=recovery.samples,
+            damaged=recovery.damaged_records,
+            torn_bytes=recovery.torn_bytes,
+        )
+        await self.inbox.open()
+        for bus_id, driver in self.drivers.items():
+            await driver.open()
+            self.pollers[bus_id] = self._poller(bus_id, driver)
+
+    def _poller(self, bus_id: str, driver: Driver) -> BusPoller:
+        intervals = {
+            device.id: round(device.every_s * 1000) for device in self.loaded.config.devices if device.bus == bus_id
+        }
+        schedule = PollSchedule(intervals, monotonic_ms())
+        return BusPoller(bus_id, driver, schedule, self._take, monotonic_ms, self.pause, self._log)
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then end in order; at most about 2.5 s later it returns."""
+        tasks = [asyncio.create_task(self._supervise(self._tick, "tick"), name="tick")]
+        link = asyncio.create_task(self._supervise(self.link.run, "link"), name="link")
+        polls = [
+            asyncio.create_task(self._supervise(poller.run, bus_id), name=f"poll-{bus_id}")
+            for bus_id, poller in self.pollers.items()
+        ]
+        await stop.wait()
+        self._log.info("stopping")
+        self.stopping.set()
+        deadline = asyncio.get_running_loop().time() + DELIVER_WITHIN_S
+        if polls:
+            _, late = await asyncio.wait(polls, timeout=DELIVER_WITHIN_S / 2)
+            for task in late:
+                task.cancel()
+        await self.inbox.close(_COMMANDS_END_WITHIN_S)
+        await self._deliver(deadline)
+        for task in (*tasks, link):
+            task.cancel()
+        await asyncio.gather(*tasks, link, *polls, return_exceptions=True)
+        await self._close()
+
+    async def _deliver(self, deadline: float) -> None:
+        """Seal what is left and wait for the acknowledgements while there is a link and time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self.journal.tick(seal_now=True)
+                while self.link.state.up:
+                    self.journal.settled.clear()
+                    if not (await self.journal.status()).waiting_batches:
+                        return
+                    await self.journal.settled.wait()
+
+    async def _close(self) -> None:
+        async def close_all() -> None:
+            await asyncio.gather(
+                self.journal.close(), *(driver.close() for driver in self.drivers.values()), return_exceptions=True
+            )
+
+        try:
+            await asyncio.wait_for(close_all(), CLOSE_WITHIN_S)
+        except TimeoutError:
+            self._log.error(
+                "close_late", text="the card or a bus did not answer in time; the tmpfs tier holds the rest"
+            )
+        self._log.info("stopped")
+
+    async def _supervise(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run a part for ever: a mistake in it is logged and costs a pause, never the gateway."""
+        while True:
+            try:
+                await work()
+                return
+            except Exception:  # noqa: BLE001 (supervised: says what broke and goes on)
+                self._log.exception("part_broke", part=name)
+            if await self.pause(_RESTART_AFTER_S):
+                return
+
+    async def _tick(self) -> None:
+        """Each second, without drift: the clock, the journal, status.json."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._observe_kernel()
+            await self.journal.tick()
+            await self._write_status()
+            due = max(due + TICK_S, loop.time() - TICK_S)
+            if await self.pause(max(0.0, due - loop.time())):
+                return
+
+    def _observe_kernel(self) -> None:
+        self.keeper.observe_kernel(kernel_clock(), system_wall_ms(), monotonic_ms())
+
+    async def _write_status(self) -> None:
+        journal = await self.journal.status()
+        fit = self.keeper.fit
+        status = build_status(
+            self.loaded.config.gateway.id,
+            self.ready,
+            monotonic_ms(),
+            self.wall_ms(),
+            None if fit is None else fit.source,
+            self.link.state,
+            journal,
+            self.devices,
+            {bus_id: (self._bus_up(bus_id), poller.state) for bus_id, poller in self.pollers.items()},
+        )
+        try:
+            write_status(self.loaded.status_file, status)
+        except OSError as error:
+            self._log.warning("status_not_written", error=str(error))
+        self._tell_journal(journal)
+
+    def _tell_journal(self, status: JournalStatus) -> None:
+        """Log what a tier refuses once, not each second."""
+        trouble = (status.memory_error, status.card_error)
+        if trouble != self._last_trouble:
+            self._last_trouble = trouble
+            event = "journal_trouble" if any(trouble) else "journal_well"
+            self._log.warning(event, memory=trouble[0], card=trouble[1], dropped=status.counters.dropped_batches)
+
+    _last_trouble: tuple[str | None, str | None] = field(init=False, default=(None, None))
+
+    @property
+    def ready(self) -> bool:
+        """Whether every broker is subscribed and the first poll of every wire was tried."""
+        return bool(self.pollers) and all(self._bus_up(bus_id) for bus_id in self.pollers)
+
+    def _bus_up(self, bus_id: str) -> bool:
+        if isinstance(self.loaded.config.bus(bus_id), ModbusBus):
+            return self.pollers[bus_id].state.tried
+        counters = getattr(self.drivers[bus_id], "session_counters", None)
+        return counters is not None and counters.connections > 0
+
+    def _take(self, sample: Sample) -> None:
+        self.devices.answered(sample.device, sample.monotonic_ms)
+        self.journal.add(sample)
+
+    def _take_commanded(self, sample: Sample) -> None:
+        self.journal.add(sample)
+
+    def _status(self, device: str, online: bool, reason: str) -> None:
+        self.devices.status(device, online, reason, monotonic_ms())
+
+    async def _set_level(self, device: str, level_percent: float, timeout_s: float) -> Confirmation:
+        bus_id = next((item.bus for item in self.loaded.config.devices if item.id == device), None)
+        if bus_id is None:
+            return Confirmation("failed", reason=Reason.DEVICE_UNKNOWN, reason_text=f"no device {device!r} here")
+        return await self.drivers[bus_id].set_level(device, level_percent, timeout_s)
+
+    async def _hello(self) -> Hello:
+        status = await self.journal.status()
+        return Hello(
+            [PROTOCOL_VERSION],
+            [FORMAT_VERSION],
+            agent_version(),
+            self._boot_id,
+            self.journal.epoch,
+            monotonic_ms(),
+            [self._declaration(index) for index in range(len(self.loaded.config.devices))],
+            status.waiting_batches,
+        )
+
+    def _declaration(self, index: int) -> DeviceDeclaration:
+        device = self.loaded.config.devices[index]
+        profile = self.loaded.profile(device)
+        kind = "meter" if isinstance(profile, MeterProfile) else "luminaire"
+        address = device.topic if device.unit is None else str(device.unit)
+        return DeviceDeclaration(device.id, kind, profile.id, device.name or device.id, device.bus, address or "")
+
+
+async def run(config_path: Path, stop: asyncio.Event, timing: LinkTiming | None = None) -> None:
+    """Run a gateway until `stop` is set.
+
+    Args:
+        config_path: the gateway's YAML file.
+        stop: set it to end; the call returns at most 2.5 s later.
+        timing: of the link, for tests and odd networks.
+
+    Raises:
+        ConfigFileError: the file or a profile it names has problems.
+        KeyFileError: the gateway's key cannot be used.
+        DriverSetupError: a device does not fit its bus.
+        JournalFolderError: the journal's memory folder cannot be used.
+    """
+    loaded = load_config(config_path)
+    gateway = Gateway(loaded, timing or LinkTiming())
+    await gateway.open()
+    await gateway.run_until(stop)
+
+
+def configure_logging() -> None:
+    """Log JSON lines to stderr: time (UTC), level, event and its fields."""
+    import logging
+    import sys
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def main(config_path: Path) -> None:
+    """Run a gateway until SIGTERM or SIGINT, as a program does.
+
+    Raises:
+        ConfigFileError, KeyFileError, DriverSetupError, JournalFolderError: as `run`.
+    """
+    configure_logging()
+    runner: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+    try:
+        import uvloop
+
+        runner = uvloop.run
+    except ImportError:
+        runner = asyncio.run
+    runner(_until_signal(lambda stop: run(config_path, stop)))
+
+
+async def _until_signal(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(stop)

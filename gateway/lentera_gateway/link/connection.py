@@ -1,0 +1,280 @@
+"""One connection to the cloud, from Hello to its end: batches out within a window, acknowledgements and commands in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
+
+from structlog.typing import FilteringBoundLogger
+from websockets.asyncio.client import ClientConnection
+
+from lentera_gateway.acquire.devices import DeviceBook
+from lentera_gateway.clock import ClockKeeper
+from lentera_gateway.inbox.inbox import Inbox
+from lentera_gateway.inbox.updates import UpdateQueue
+from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.journal import Journal
+from lentera_model.errors import LenteraError
+from lentera_model.protocol import (
+    Acknowledged,
+    BatchFrame,
+    BatchRefused,
+    CancelArrived,
+    ClockSeen,
+    Closed,
+    CommandArrived,
+    DeviceStatus,
+    GatewayLink,
+    GatewayMessage,
+    Hello,
+    LinkEvent,
+    ModeChanged,
+    Opened,
+    Status,
+    decode_cloud_message,
+    encode_message,
+)
+
+WINDOW_BATCHES: Final = 32
+WINDOW_BYTES: Final = 64 * 1024
+"""Unacknowledged bytes at most: a slow link must not queue minutes of backlog before a live batch or a result."""
+_MAX_TEXT: Final = 500
+
+Mode = Literal["live", "economy"]
+
+
+class LinkClosedError(LenteraError):
+    """The connection is over: the cloud said goodbye, or it is silent for too long."""
+
+    code: ClassVar[str] = "link_closed"
+
+    def __init__(self, why: str, retry_after_s: float = 0.0) -> None:
+        """Say why, and after how long the cloud wants to see us again."""
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTiming:
+    """When a connection counts as dead.
+
+    Attributes:
+        open_within_s: handshake of the websocket, and again Hello to Welcome.
+        ping_every_s: a question for the time; also keeps a carrier's NAT entry alive (they last 60 s and more).
+        answer_within_s: a ping unanswered for so long means a half-open connection.
+        acknowledge_within_s: batches unacknowledged for so long although pings are answered: begin anew.
+    """
+
+    open_within_s: float = 15.0
+    ping_every_s: float = 25.0
+    answer_within_s: float = 20.0
+    acknowledge_within_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkParts:
+    """What a connection works with."""
+
+    journal: Journal
+    keeper: ClockKeeper
+    inbox: Inbox
+    updates: UpdateQueue
+    devices: DeviceBook
+    monotonic_ms: Callable[[], int]
+    timing: LinkTiming
+    mode: Mode
+    log: FilteringBoundLogger
+
+
+class Connection:
+    """Runs one opened websocket until it ends. Make a new one for each connection."""
+
+    def __init__(self, websocket: ClientConnection, hello: Hello, parts: LinkParts) -> None:
+        """Take an opened websocket.
+
+        Args:
+            websocket: opened and authenticated.
+            hello: what is said first.
+            parts: the rest of the gateway.
+        """
+        self._websocket = websocket
+        self._parts = parts
+        self._link = GatewayLink(hello, WINDOW_BATCHES)
+        self._mode: Mode = parts.mode
+        self._live_after = 0
+        self._sizes: dict[Key, int] = {}
+        self._sent_ms: dict[Key, int] = {}
+        self._room = asyncio.Event()
+        self._ping_sent_ms: int | None = None
+        self._settled: asyncio.Queue[Acknowledged | BatchRefused] = asyncio.Queue()
+        self._statuses: list[str] = []
+
+    async def run(self, opened: Callable[[], None]) -> None:
+        """Greet, then carry until the connection ends.
+
+        Args:
+            opened: called when the cloud has answered the Hello.
+
+        Raises:
+            LinkClosedError: the cloud said goodbye or is silent for too long.
+            ProtocolError: the cloud said something that does not read or may not come.
+            websockets.exceptions.ConnectionClosed: the connection broke.
+        """
+        await self._greet()
+        opened()
+        parts = self._parts
+        self._live_after = parts.journal.order
+        parts.updates.reconnected()
+        parts.devices.on_change = self._device_changed
+        self._statuses = [device for device, state in parts.devices.states.items() if state.online is not None]
+        self._apply_mode()
+        tasks = [
+            asyncio.create_task(step(), name=f"link-{name}")
+            for name, step in (
+                ("receive", self._receive),
+                ("batches", self._send_batches),
+                ("updates", self._send_updates),
+                ("settle", self._settle),
+                ("pings", self._ping),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            parts.devices.on_change = None
+            parts.journal.live = False
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _greet(self) -> None:
+        parts = self._parts
+        await self._send(self._link.opening(parts.monotonic_ms()))
+        try:
+            async with asyncio.timeout(parts.timing.open_within_s):
+                while not self._link.is_open:
+                    await self._receive_one()
+        except TimeoutError as error:
+            raise LinkClosedError(f"no Welcome within {parts.timing.open_within_s:g} s") from error
+
+    async def _send(self, message: GatewayMessage) -> None:
+        await self._websocket.send(encode_message(message))
+
+    async def _receive(self) -> None:
+        while True:
+            await self._receive_one()
+
+    async def _receive_one(self) -> None:
+        data = await self._websocket.recv()
+        now_ms = self._parts.monotonic_ms()
+        message = decode_cloud_message(data if isinstance(data, bytes) else data.encode())
+        for event in self._link.receive(message, now_ms):
+            self._on(event)
+
+    def _on(self, event: LinkEvent) -> None:
+        parts = self._parts
+        match event:
+            case Acknowledged() | BatchRefused():
+                key = Key(event.epoch, event.sequence)
+                self._sizes.pop(key, None)
+                self._sent_ms.pop(key, None)
+                self._room.set()
+                self._settled.put_nowait(event)
+            case CommandArrived(command):
+                parts.inbox.arrive(command)
+            case CancelArrived(execution_id):
+                parts.inbox.cancel(execution_id)
+            case ModeChanged(mode):
+                self._mode = mode
+                self._apply_mode()
+            case ClockSeen():
+                parts.keeper.observe_link(event.server_time_ms, event.monotonic_ms, event.uncertainty_ms)
+                if self._ping_sent_ms is not None:
+                    self._ping_sent_ms = None
+                    parts.updates.ping_answered()
+            case Closed():
+                raise LinkClosedError(f"the cloud closes the link: {event.code}: {event.text}", event.retry_after_s)
+            case Opened():
+                return
+
+    def _apply_mode(self) -> None:
+        self._parts.journal.live = self._link.is_open and self._mode == "live"
+
+    async def _settle(self) -> None:
+        """Pass acknowledgements on to the journal; a slow card never holds up the receiver."""
+        journal, log = self._parts.journal, self._parts.log
+        while True:
+            event = await self._settled.get()
+            key = Key(event.epoch, event.sequence)
+            if isinstance(event, BatchRefused):
+                log.warning("batch_refused", epoch=key.epoch, sequence=key.sequence, code=event.code, text=event.text)
+                await journal.refuse(key, event.code, event.text)
+                continue
+            refused = [{"device": row.device, "code": row.code, "text": row.text} for row in event.refused]
+            if refused:
+                log.warning("rows_refused", epoch=key.epoch, sequence=key.sequence, refused=refused)
+            await journal.acknowledge(key, refused)
+
+    async def _send_batches(self) -> None:
+        journal = self._parts.journal
+        while True:
+            journal.sealed.clear()
+            while self._has_room() and (batch := await journal.next_batch(self._live_after)) is not None:
+                now_ms = self._parts.monotonic_ms()
+                self._sizes[batch.key] = len(batch.sealed)
+                self._sent_ms[batch.key] = now_ms
+                self._link.batch_sent(batch.key.epoch, batch.key.sequence, now_ms)
+                await self._send(BatchFrame(batch.sealed))
+            if not self._has_room():
+                self._room.clear()
+                await self._room.wait()
+            else:
+                await journal.sealed.wait()
+
+    def _has_room(self) -> bool:
+        return self._link.may_send_batch() and sum(self._sizes.values()) < WINDOW_BYTES
+
+    def _device_changed(self, device: str) -> None:
+        self._statuses.append(device)
+        self._parts.updates.news.set()
+
+    async def _send_updates(self) -> None:
+        parts = self._parts
+        while True:
+            statuses, self._statuses = self._statuses, []
+            for device in dict.fromkeys(statuses):
+                state = parts.devices.states[device]
+                online, reason = bool(state.online), state.reason[:_MAX_TEXT]
+                await self._send(DeviceStatus(device, online, reason, state.changed_ms))
+            for update in parts.updates.take():
+                await self._send(update)
+            if not self._statuses:
+                await parts.updates.news.wait()
+
+    async def _ping(self) -> None:
+        """Ask for the time now and then; find out that the other side is gone."""
+        parts, timing = self._parts, self._parts.timing
+        next_ping_ms = parts.monotonic_ms()
+        while True:
+            now_ms = parts.monotonic_ms()
+            if self._ping_sent_ms is not None and now_ms - self._ping_sent_ms > timing.answer_within_s * 1000:
+                raise LinkClosedError(f"half-open: no answer to a ping within {timing.answer_within_s:g} s")
+            oldest_ms = min(self._sent_ms.values(), default=now_ms)
+            if now_ms - oldest_ms > timing.acknowledge_within_s * 1000:
+                raise LinkClosedError(f"a batch is unacknowledged for {timing.acknowledge_within_s:g} s")
+            if now_ms >= next_ping_ms and self._ping_sent_ms is None:
+                self._ping_sent_ms = now_ms
+                parts.updates.ping_sent()
+                await self._send(self._link.ping(now_ms))
+                await self._report()
+                next_ping_ms = now_ms + round(timing.ping_every_s * 1000)
+            await asyncio.sleep(min(1.0, timing.ping_every_s, timing.answer_within_s) / 2)
+
+    async def _report(self) -> None:
+        status = await self._parts.journal.status()
+        waiting_bytes = status.memory_bytes + status.card_bytes + status.held_bytes
+        await self._send(Status(status.waiting_batches, waiting_bytes, None, self._mode))

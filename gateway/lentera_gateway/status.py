@@ -1,0 +1,83 @@
+"""status.json: how the gateway is, for a person, a script or a watchdog on the board; replaced whole each second."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lentera_gateway.acquire.devices import DeviceBook
+from lentera_gateway.acquire.poller import BusState
+from lentera_gateway.journal.status import JournalStatus
+from lentera_gateway.link.client import LinkState
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process in bytes, 0 where /proc does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def build_status(
+    gateway: str,
+    ready: bool,
+    now_ms: int,
+    wall_ms: int,
+    clock_source: str | None,
+    link: LinkState,
+    journal: JournalStatus,
+    devices: DeviceBook,
+    buses: Mapping[str, tuple[bool, BusState]],
+) -> dict[str, Any]:
+    """Return the status as plain data.
+
+    Args:
+        gateway: gateway id.
+        ready: whether every broker is subscribed and every wire was tried.
+        now_ms: CLOCK_BOOTTIME.
+        wall_ms: best knowledge of the wall clock; devices' `last_ok` is given in it.
+        clock_source: "ntp", "link", or None while the time is not trusted.
+        link: the link's state.
+        journal: the journal's.
+        devices: all devices'.
+        buses: bus -> (up, state).
+    """
+
+    def at(monotonic: int | None) -> int | None:
+        return None if monotonic is None else wall_ms - now_ms + monotonic
+
+    return {
+        "gateway": gateway,
+        "ready": ready,
+        "at_ms": wall_ms,
+        "pid": os.getpid(),
+        "clock": clock_source,
+        "link": {"up": link.up, "since_ms": at(link.since_ms), "connections": link.connections, "error": link.error},
+        "journal": journal.as_dict(),
+        "devices": {
+            device: {"online": state.online, "reason": state.reason, "last_ok": at(state.last_ok_ms)}
+            for device, state in devices.states.items()
+        },
+        "buses": {
+            bus: {"up": up, "polls": state.polls, "failures": state.failures, "error": state.error}
+            for bus, (up, state) in buses.items()
+        },
+        "rss_bytes": resident_bytes(),
+    }
+
+
+def write_status(path: Path, status: Mapping[str, Any]) -> None:
+    """Replace the file as a whole, so that a reader never sees half of it.
+
+    Raises:
+        OSError: when the folder refuses.
+    """
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(msgspec.json.encode(status))
+    temporary.replace(path)
