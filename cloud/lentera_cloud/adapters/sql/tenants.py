@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import token_of
 from lentera_cloud.adapters.sql.scope import change_of, rows_of
-from lentera_cloud.adapters.sql.tables import api_token, tenant
+from lentera_cloud.adapters.sql.tables import api_token
+from lentera_cloud.adapters.sql.tables import tenant as tenant_table
 from lentera_cloud.ports import AlreadyExistsError, ApiToken
 
 
@@ -19,12 +20,12 @@ class SqlTenants:
         """Use this database."""
         self._database = database
 
-    async def create_tenant(self, tenant_id: str, name: str, now_ms: int) -> bool:
+    async def create_tenant(self, tenant: str, name: str, now_ms: int) -> bool:
         """See the port."""
         async with self._database.write() as connection:
-            if (await connection.execute(rows_of(tenant_id, tenant))).first():
+            if (await connection.execute(rows_of(tenant, tenant_table))).first():
                 return False
-            await connection.execute(insert(tenant).values(tenant=tenant_id, name=name, created_at_ms=now_ms))
+            await connection.execute(insert(tenant_table).values(tenant=tenant, name=name, created_at_ms=now_ms))
             return True
 
     async def add_token(self, token: ApiToken) -> None:
@@ -44,19 +45,17 @@ class SqlTenants:
             row = (await connection.execute(statement)).first()
         return token_of(row) if row else None
 
-    async def list_tokens(self, tenant_id: str) -> list[ApiToken]:
+    async def list_tokens(self, tenant: str) -> list[ApiToken]:
         """See the port."""
-        statement = rows_of(tenant_id, api_token).order_by(api_token.c.created_at_ms, api_token.c.token_id)
+        statement = rows_of(tenant, api_token).order_by(api_token.c.created_at_ms, api_token.c.token_id)
         async with self._database.read() as connection:
             return [token_of(row) for row in await connection.execute(statement)]
 
-    async def revoke_token(self, tenant_id: str, token_id: str, now_ms: int) -> bool:
+    async def revoke_token(self, tenant: str, token_id: str, now_ms: int) -> bool:
         """See the port."""
-        statement = change_of(
-            tenant_id, api_token, api_token.c.token_id == token_id, api_token.c.revoked_at_ms.is_(None)
-        )
+        statement = change_of(tenant, api_token, api_token.c.token_id == token_id, api_token.c.revoked_at_ms.is_(None))
         async with self._database.write() as connection:
-            if not (await connection.execute(rows_of(tenant_id, api_token, api_token.c.token_id == token_id))).first():
+            if not (await connection.execute(rows_of(tenant, api_token, api_token.c.token_id == token_id))).first():
                 return False
             await connection.execute(statement.values(revoked_at_ms=now_ms))
             return True

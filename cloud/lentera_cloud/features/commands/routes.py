@@ -19,7 +19,7 @@ Commander = Annotated[Principal, Depends(require(Permission.COMMAND))]
 CommandId = Annotated[str, Path(pattern=ID_PATTERN, description="Id that the POST answered with.")]
 
 
-def _service(request: Request) -> CommandsService:
+async def _service(request: Request) -> CommandsService:
     return request.app.state.commands
 
 

@@ -19,7 +19,7 @@ Manager = Annotated[Principal, Depends(require(Permission.MANAGE_GATEWAYS))]
 DeviceId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a device.", examples=["lamp-001"])]
 
 
-def _service(request: Request) -> DevicesService:
+async def _service(request: Request) -> DevicesService:
     return request.app.state.devices
 
 

@@ -27,7 +27,7 @@ Manager = Annotated[Principal, Depends(require(Permission.MANAGE_GATEWAYS))]
 GatewayId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a gateway.", examples=["gw-stabat-01"])]
 
 
-def _service(request: Request) -> GatewaysService:
+async def _service(request: Request) -> GatewaysService:
     return request.app.state.gateways
 
 

@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from lentera_cloud.features.health.schemas import HealthOut
-from lentera_cloud.features.health.service import OK, HealthService
+from lentera_cloud.features.health.service import HealthService
+from lentera_cloud.kit.stores import OK
 
 router = APIRouter(tags=["health"])
 
 
-def _service(request: Request) -> HealthService:
+async def _service(request: Request) -> HealthService:
     return request.app.state.health
 
 

@@ -1,19 +1,11 @@
 """What the stores' states add up to."""
 
 import asyncio
-from dataclasses import dataclass
 
+from lentera_cloud.kit.stores import AWAY, OK, StoreState
 from lentera_cloud.ports import Registry, StoreUnavailableError
 
 PING_WITHIN_S = 2.0
-OK = "ok"
-
-
-@dataclass(slots=True)
-class StoreState:
-    """What was last heard of a store: ``ok``, or in words what is wrong."""
-
-    state: str = "starting"
 
 
 class HealthService:
@@ -33,5 +25,5 @@ class HealthService:
                 async with asyncio.timeout(PING_WITHIN_S):
                     await self._registry.ping()
             except (StoreUnavailableError, TimeoutError):
-                registry = "unavailable: waiting for it to come back"
+                registry = AWAY
         return registry, self._series_state.state

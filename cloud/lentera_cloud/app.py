@@ -1,0 +1,222 @@
+"""The cloud as one application: settings in, FastAPI out. Here alone adapters, features and events are joined."""
+
+import asyncio
+import importlib.metadata
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from lentera_cloud.adapters.sql import SqlRegistry
+from lentera_cloud.domain.events import (
+    CancelRequested,
+    DeviceMoved,
+    ExecutionReported,
+    GatewayRevoked,
+    LinkClosed,
+    LinkOpened,
+    ReadingsStored,
+    SendRequested,
+)
+from lentera_cloud.features.commands import routes as command_routes
+from lentera_cloud.features.commands.service import CommandsService
+from lentera_cloud.features.devices import routes as device_routes
+from lentera_cloud.features.devices.latest import LatestValues
+from lentera_cloud.features.devices.service import DevicesService
+from lentera_cloud.features.gateways import routes as gateway_routes
+from lentera_cloud.features.gateways.service import GatewaysService
+from lentera_cloud.features.health import routes as health_routes
+from lentera_cloud.features.health.service import HealthService
+from lentera_cloud.features.ingest import routes as ingest_routes
+from lentera_cloud.features.ingest.hub import LinkHub
+from lentera_cloud.features.ingest.service import IngestService
+from lentera_cloud.features.ingest.session import LinkContext
+from lentera_cloud.kit import docs, problems
+from lentera_cloud.kit.background import BackgroundJobs, Job
+from lentera_cloud.kit.events import EventBus
+from lentera_cloud.kit.identity import Identity
+from lentera_cloud.kit.maintenance import maintenance_jobs
+from lentera_cloud.kit.openapi import describe
+from lentera_cloud.kit.secret import load_secret
+from lentera_cloud.kit.stores import StoreState, WatchedSeries
+from lentera_cloud.kit.times import SystemClock
+from lentera_cloud.ports import Clock, Registry, TimeSeries
+from lentera_cloud.settings import SeriesKind, Settings
+from lentera_model.commands import LinkLost
+from lentera_model.protocol import Bye, CancelMessage, CommandMessage
+
+START_PATIENCE_S = 3.0
+"""How long the start waits for the stores before it goes on without them, degraded."""
+RECONNECT_S = 1.0
+
+
+def open_registry(settings: Settings) -> Registry:
+    """Return the registry of these settings, not yet started."""
+    return SqlRegistry(settings.registry_url)
+
+
+def open_series(settings: Settings) -> TimeSeries:
+    """Return the series store of these settings, not yet started; a store's library is loaded only if it is used."""
+    if settings.series is SeriesKind.INFLUXDB:
+        from lentera_cloud.adapters.influx_series import InfluxSeries
+
+        return InfluxSeries(settings.influx_url, settings.influx_token.get_secret_value(), settings.influx_org)
+    if settings.series is SeriesKind.SQLITE:
+        from lentera_cloud.adapters.sqlite_series import SqliteSeries
+
+        return SqliteSeries(settings.series_path)
+    from lentera_cloud.adapters.memory_series import MemorySeries
+
+    return MemorySeries()
+
+
+class Cloud:
+    """Everything that one process of the cloud runs, wired together."""
+
+    def __init__(self, settings: Settings, registry: Registry, series: TimeSeries, clock: Clock) -> None:
+        """Join features, stores and events; nothing is started yet."""
+        self.settings = settings
+        self.registry = registry
+        self.clock = clock
+        self.registry_state = StoreState()
+        self.series_state = StoreState()
+        self.series: TimeSeries = WatchedSeries(series, self.series_state)
+        self.bus = EventBus()
+        self.hub = LinkHub()
+        publish = self.bus.publish
+        self.latest = LatestValues(self.series)
+        self.ingest = IngestService(
+            registry, self.series, clock, publish, settings.ingest_budget_bytes, settings.future_tolerance_s * 1000
+        )
+        self.commands = CommandsService(registry, clock, publish)
+        self.devices = DevicesService(registry, self.latest, clock, self.hub.is_connected, publish)
+        self.gateways = GatewaysService(registry, clock, self.hub.last_heard_ms, publish)
+        self.health = HealthService(registry, self.registry_state, self.series_state)
+        self.links = LinkContext(registry, self.ingest, self.hub, clock, publish)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Say who hears of what."""
+        bus = self.bus
+        bus.subscribe(ReadingsStored, self.latest.on_stored)
+        bus.subscribe(LinkOpened, self.commands.on_link_opened)
+        bus.subscribe(LinkClosed, self.commands.on_link_closed)
+        bus.subscribe(ExecutionReported, self.commands.on_reported)
+        bus.subscribe(SendRequested, self._send)
+        bus.subscribe(CancelRequested, self._send_cancel)
+        bus.subscribe(GatewayRevoked, self._dismiss)
+        bus.subscribe(DeviceMoved, self.ingest.on_device_moved)
+
+    async def _send(self, event: SendRequested) -> None:
+        """Write a command to its gateway's link; without a link it goes back into the queue."""
+        one = event.execution
+        message = CommandMessage(
+            execution_id=one.execution_id,
+            device=one.device,
+            name=one.name,
+            args=dict(one.args),
+            expires_at_ms=one.expires_at_ms,
+            timeout_ms=one.timeout_ms,
+            attempt=one.attempt,
+            sequence=one.sequence,
+        )
+        if not self.hub.send(one.gateway, message):
+            await self.commands.apply(one.tenant, one.execution_id, LinkLost())
+
+    async def _send_cancel(self, event: CancelRequested) -> None:
+        self.hub.send(event.execution.gateway, CancelMessage(event.execution.execution_id))
+
+    async def _dismiss(self, event: GatewayRevoked) -> None:
+        self.hub.dismiss(event.gateway, Bye("gateway_revoked", "this gateway was revoked", 3600))
+
+    async def start(self) -> None:
+        """Bring the stores up, waiting a little for them, and begin the background jobs."""
+        self._spawn(self.registry_state.bring_up("registry", self.registry.start), "registry")
+        self._spawn(self.series_state.bring_up("series", self.series.start), "series")
+        jobs = [Job("commands", 1.0, self.commands.tick)]
+        if self.settings.worker_in_process:
+            jobs += maintenance_jobs(self.registry, self.series, self.clock)
+        holder = f"api-{secrets.token_hex(6)}"
+        self._spawn(self._work(BackgroundJobs(jobs, self.registry.jobs, holder, self.clock)), "jobs")
+        ready = asyncio.gather(self.registry_state.ready.wait(), self.series_state.ready.wait())
+        try:
+            await asyncio.wait_for(ready, START_PATIENCE_S)
+        except TimeoutError:
+            return  # degraded: health says so, and what needs a store answers 503 until it is there
+
+    def _spawn(self, work: Any, name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _work(self, jobs: BackgroundJobs) -> None:
+        await self.registry_state.ready.wait()
+        await self.series_state.ready.wait()
+        await jobs.run()
+
+    def say_goodbye(self) -> None:
+        """Tell every gateway and every waiting request that the service stops."""
+        self.commands.watchers.close()
+        self.hub.dismiss_all(Bye("stopping", "the cloud restarts", RECONNECT_S))
+
+    async def close(self) -> None:
+        """Stop the jobs and the writers, then let the stores go."""
+        self.say_goodbye()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.hub.close()
+        await self.ingest.close()
+        await self.series.close()
+        await self.registry.close()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    registry: Registry | None = None,
+    series: TimeSeries | None = None,
+    clock: Clock | None = None,
+) -> FastAPI:
+    """Build the application. Its stores are brought up when it starts, and let go when it ends.
+
+    Args:
+        settings: see :class:`lentera_cloud.settings.Settings`.
+        registry: instead of the one that the settings name (tests do).
+        series: likewise.
+        clock: instead of the computer's.
+
+    Raises:
+        SecretFileError: the service's secret cannot be used.
+    """
+    cloud = Cloud(
+        settings, registry or open_registry(settings), series or open_series(settings), clock or SystemClock()
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await cloud.start()
+        try:
+            yield
+        finally:
+            await cloud.close()
+
+    app = FastAPI(
+        title="Lentera",
+        version=importlib.metadata.version("lentera"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        **describe(),
+    )
+    state = app.state
+    state.cloud = cloud
+    state.identity = Identity(cloud.registry, cloud.clock, load_secret(settings.secret_file))
+    state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
+    state.health, state.links, state.series = cloud.health, cloud.links, cloud.series
+    problems.install(app)
+    docs.install(app)
+    for routes in (health_routes, device_routes, command_routes, gateway_routes, ingest_routes):
+        app.include_router(routes.router)
+    return app

@@ -1,0 +1,118 @@
+"""Run the cloud with uvicorn: uvloop, bounded websocket frames, pings, and a stop within two seconds."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import structlog
+import uvicorn
+
+from lentera_cloud.app import Cloud, create_app
+from lentera_cloud.kit.logs import configure_logging
+from lentera_cloud.settings import Settings
+from lentera_model.protocol import MAX_MESSAGE_BYTES
+
+PING_S = 20.0
+"""A link whose websocket ping is not answered within this time is dead."""
+STOP_WITHIN_S = 1
+BACKLOG = 2048
+
+_log = structlog.get_logger(__name__)
+
+
+class CloudServer(uvicorn.Server):
+    """uvicorn, but gateways and waiting requests are told before their connections are closed."""
+
+    def __init__(self, config: uvicorn.Config, cloud: Cloud, ready: Callable[[str], None] | None) -> None:
+        """Serve this cloud; ``ready`` is called with its address once it answers."""
+        super().__init__(config)
+        self._cloud = cloud
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, then say where."""
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            _log.info("cloud_ready", url=url, docs=f"{url}/docs")
+            if self._ready is not None:
+                self._ready(url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say goodbye, then stop as uvicorn does."""
+        self._cloud.say_goodbye()
+        await asyncio.sleep(0)  # the links' writers send their Bye
+        await super().shutdown(sockets)
+
+
+def _server(settings: Settings, ready: Callable[[str], None] | None) -> CloudServer:
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    return CloudServer(config, app.state.cloud, ready)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Open the listening socket. Raises OSError naming the address when it is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        raise OSError(
+            error.errno, f"cannot listen on {where} ({error.strerror}): set LENTERA_HOST and LENTERA_PORT"
+        ) from error
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(
+    settings: Settings, *, ready: Callable[[str], None] | None = None, stop: asyncio.Event | None = None
+) -> None:
+    """Serve in a running event loop until SIGTERM, SIGINT or ``stop``.
+
+    Args:
+        settings: where and with which stores.
+        ready: called with the address once requests are answered.
+        stop: set it to end the service.
+    """
+    server = _server(settings, ready)
+    listener = listen(settings)
+
+    async def watch() -> None:
+        assert stop is not None  # noqa: S101 - started only with it
+        await stop.wait()
+        server.should_exit = True
+
+    watcher = asyncio.create_task(watch()) if stop is not None else None
+    try:
+        await server.serve([listener])
+    finally:
+        listener.close()
+        if watcher is not None:
+            watcher.cancel()
+
+
+def main(settings: Settings) -> None:
+    """Run the cloud until SIGTERM or SIGINT (for the command line)."""
+    import uvloop
+
+    configure_logging(settings.log_level.value)
+    uvloop.run(serve(settings))
