@@ -12,8 +12,7 @@ from lentera_cloud.adapters.influx_series.answers import Cell
 from lentera_cloud.adapters.influx_series.client import Influx
 from lentera_cloud.adapters.influx_series.errors import MissingBucketError
 from lentera_cloud.adapters.influx_series.lines import QUALITY_FIELD, chunks
-from lentera_cloud.adapters.series_common.grouping import GroupedWriter
-from lentera_cloud.adapters.series_common.records import MAX_AT_MS, Record, is_storable_name, to_records
+from lentera_cloud.adapters.series_common.records import MAX_AT_MS, is_storable_name, to_records
 from lentera_cloud.adapters.series_common.windows import window_start
 from lentera_cloud.ports import LatestValue, SeriesPoint, SeriesQuery, SeriesResult, StoreUnavailableError
 from lentera_model.identifiers import check_id
@@ -22,7 +21,6 @@ from lentera_model.readings import Quality, Reading
 _T = TypeVar("_T")
 
 THREADS: Final = 8
-GROUP_RECORDS: Final = 5_000
 CHUNK_VALUES: Final = 50_000
 """Values in one write request: about 2 MB of lines before compression."""
 _DEVICES_A_QUESTION: Final = 100
@@ -43,7 +41,6 @@ class InfluxSeries:
         self._url = url
         self._influx = Influx(url, token, org, timeout_s)
         self._threads: ThreadPoolExecutor | None = None
-        self._groups = GroupedWriter(self._store, GROUP_RECORDS)
 
     async def start(self) -> None:
         """Reach the server and check that the token opens it.
@@ -57,26 +54,20 @@ class InfluxSeries:
 
     async def close(self) -> None:
         """Finish the writes that wait and let go of sockets and threads; a second call does nothing."""
-        await self._groups.drain()
         threads, self._threads = self._threads, None
         if threads is not None:
-            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+            await asyncio.to_thread(threads.shutdown)
             self._influx.close()
 
     async def write(self, tenant: str, readings: Sequence[Reading]) -> None:
-        """Store all readings, with whatever else waits for this tenant; return once InfluxDB has them in its log.
+        """Store all readings; return once InfluxDB has them in its log.
 
         Raises:
             StoreUnavailableError: down, overloaded or not letting us in; try the same again (`retry_after_s` may say
                 when).
             StoreRefusedError: a reading that no store may hold, or that InfluxDB refuses.
         """
-        records = to_records(readings)
-        if records:
-            await self._groups.submit(tenant, records)
-
-    async def _store(self, tenant: str, records: Sequence[Record]) -> None:
-        bucket = bucket_of(tenant)
+        bucket, records = bucket_of(tenant), to_records(readings)
         for body in chunks(records, CHUNK_VALUES):
             await self._run(lambda body=body: self._influx.write(bucket, body))
 

@@ -10,8 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from lentera_cloud.adapters.series_common.grouping import GroupedWriter
-from lentera_cloud.adapters.series_common.records import Record, to_records
+from lentera_cloud.adapters.series_common.records import to_records
 from lentera_cloud.adapters.sqlite_series import reading as questions
 from lentera_cloud.adapters.sqlite_series.files import Folder, said_plainly
 from lentera_cloud.adapters.sqlite_series.segments import HOUR_MS
@@ -21,7 +20,6 @@ from lentera_model.readings import Reading
 _T = TypeVar("_T")
 
 READER_THREADS: Final = 4
-GROUP_RECORDS: Final = 20_000
 SETTLE_MS: Final = 300_000
 """An hour is compacted five minutes after its end: what a live link delivers late has come in by then."""
 _BLOCKS_A_STEP: Final = 16
@@ -41,7 +39,6 @@ class SqliteSeries:
         self._path = Path(folder)
         self._writing: ThreadPoolExecutor | None = None
         self._reading: ThreadPoolExecutor | None = None
-        self._groups = GroupedWriter(self._store, GROUP_RECORDS)
 
     async def start(self) -> None:
         """Create the folder and check every file in it.
@@ -56,7 +53,6 @@ class SqliteSeries:
 
     async def close(self) -> None:
         """Finish the writes that wait, then close every file; a second call does nothing."""
-        await self._groups.drain()
         writing, reading, self._writing, self._reading = self._writing, self._reading, None, None
         if reading is not None:
             await asyncio.to_thread(reading.shutdown, cancel_futures=True)
@@ -66,7 +62,7 @@ class SqliteSeries:
             writing.shutdown()
 
     async def write(self, tenant: str, readings: Sequence[Reading]) -> None:
-        """Store all readings in one durable transaction, together with whatever else waits for this tenant.
+        """Store all readings in one durable transaction.
 
         A value whose (device, quantity, at_ms) is stored already stays as it is: raw data is immutable.
 
@@ -76,10 +72,7 @@ class SqliteSeries:
         """
         records = to_records(readings)
         if records:
-            await self._groups.submit(tenant, records)
-
-    async def _store(self, tenant: str, records: Sequence[Record]) -> None:
-        await self._on_writer(tenant, lambda: self._files.writer(tenant).store(records))
+            await self._on_writer(tenant, lambda: self._files.writer(tenant).store(records))
 
     async def latest(self, tenant: str, devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
         """Return the newest value of each quantity of each device that has any."""
