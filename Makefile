@@ -2,7 +2,7 @@
 # Needs python3 (3.11 or newer) with venv; another one: make demo PYTHON=python3.12
 
 PYTHON ?= python3
-# Passed on: make demo ARGS="--seconds 30 --json", make test ARGS="tests/model -k batch"
+# Passed on: make demo ARGS="--seconds 30 --json", make test ARGS="tests/model -k batch", make test ARGS=--cov
 ARGS ?=
 export PYTHON
 
@@ -28,7 +28,7 @@ check: .venv/.lentera-dev ## style, types, the arrows between the rooms, the rul
 	$(VENV)/ruff format --check .
 	$(VENV)/basedpyright
 	$(VENV)/lint-imports --no-logo
-	$(VENV)/python -m pytest -q $(wildcard tests/house tests/docs)
+	$(VENV)/python -m pytest -q $(wildcard tests/house tests/docs tests/*/test_docs.py)
 
 check-board: .venv/.lentera-dev ## prove that a board (aarch64) can install the gateway from wheels alone, under 60 MB
 	@exec $(VENV)/python .ci/check_board.py
