@@ -1,0 +1,101 @@
+"""What did a device measure, and when?"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Request as HttpRequest
+from fastapi.responses import StreamingResponse
+
+from lentera_cloud.domain.problems import ProblemCode
+from lentera_cloud.domain.roles import Permission
+from lentera_cloud.features.series.asking import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUANTITIES
+from lentera_cloud.features.series.schemas import Format, SeriesOut, csv_head, csv_lines, to_json
+from lentera_cloud.features.series.service import Request, SeriesService
+from lentera_cloud.kit.identity import Principal, require
+from lentera_cloud.kit.problems import READ_PROBLEMS, problem_responses
+from lentera_cloud.ports import Aggregate, SeriesPoint, SeriesQuery
+from lentera_model.identifiers import ID_PATTERN
+
+router = APIRouter(prefix="/v1/series", tags=["series"])
+
+CSV_TYPE = "text/csv; charset=utf-8"
+_CSV_EXAMPLE = "at,power_active_total [W],quality\r\n2026-11-25T01:00:00.000Z,2381.5,good\r\n"
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": SeriesOut,
+        "description": "The points. With `format=csv`: a head with units, then a line a point, streamed.",
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE}},
+    }
+}
+
+Reader = Annotated[Principal, Depends(require(Permission.READ))]
+
+
+async def _service(request: HttpRequest) -> SeriesService:
+    return request.app.state.series
+
+
+async def _asked(
+    device: Annotated[str, Query(pattern=ID_PATTERN, description="Id of a device.", examples=["meter-cabinet"])],
+    quantity: Annotated[
+        list[str] | None,
+        Query(max_length=MAX_QUANTITIES, description="Repeat it for several; none asks for all that the device has."),
+    ] = None,
+    from_: Annotated[
+        str, Query(alias="from", max_length=40, description="First moment: RFC 3339, or before now like -1h, -7d.")
+    ] = "-1h",
+    to: Annotated[str, Query(max_length=40, description="Moment after the last: RFC 3339, -10m, or now.")] = "now",
+    every: Annotated[
+        str | None,
+        Query(
+            max_length=12,
+            description="Length of windows: 10s, 15m, 1h, 1d. They are multiples since 1970 in UTC; empty ones are left"
+            " out. Without it every stored reading is a point.",
+            examples=["15m"],
+        ),
+    ] = None,
+    aggregate: Annotated[
+        Aggregate | None, Query(description="What to make of a window's readings; mean if left out.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        Query(ge=1, le=MAX_LIMIT, description=f"Most points to give; with json {DEFAULT_LIMIT} if left out."),
+    ] = None,
+) -> Request:
+    return Request(device, quantity or (), from_, to, every, aggregate, limit)
+
+
+@router.get(
+    "",
+    summary="Ask for a device's series",
+    response_model=None,
+    responses=_ANSWERS | problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_DEVICE),
+)
+async def get_series(
+    who: Reader,
+    service: Annotated[SeriesService, Depends(_service)],
+    asked: Annotated[Request, Depends(_asked)],
+    format: Annotated[Format, Query(description="json or csv.")] = "json",  # noqa: A002 - the parameter's name
+) -> Response:
+    """Return what a device measured from `from` (included) to `to` (not), as stored or in windows of `every`.
+
+    Values are in SI units. A value that was not read is null (CSV: an empty cell), never 0. `quality` is the worst of
+    the readings that a point is made of. JSON is cut at `limit` points and says so in `truncated`; CSV is streamed to
+    its end unless `limit` is given.
+    """
+    q = await service.question(who.tenant, asked)
+    if format == "json":
+        body = to_json(q.device, q.quantities, await service.answer(who.tenant, q))
+        return Response(body, media_type="application/json")
+    pages = service.pages(who.tenant, q, asked.limit)
+    first = await anext(pages, [])  # before the answer begins: a store that is away is still a proper problem
+    name = {"Content-Disposition": f'attachment; filename="{q.device}.csv"'}
+    return StreamingResponse(_csv(q, first, pages), media_type=CSV_TYPE, headers=name)
+
+
+async def _csv(q: SeriesQuery, first: list[SeriesPoint], more: AsyncIterator[list[SeriesPoint]]) -> AsyncIterator[str]:
+    yield csv_head(q.quantities)
+    yield csv_lines(q.quantities, first)
+    async for points in more:
+        yield csv_lines(q.quantities, points)
