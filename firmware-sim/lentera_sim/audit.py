@@ -178,7 +178,8 @@ def _offset(
 def _closeness(answers: Sequence[_Answer], rows: Sequence[_Stored], offset_ms: int, window_ms: int) -> float:
     """Return how well an offset explains the rows: each pair of a walk counts 1 at its expected time, 0 at the window.
 
-    Counting pairs alone would let an offset of half an interval win, which excuses a lost value by the next one's double.
+    Counting pairs alone would let an offset of half an interval win, which excuses a lost value by the
+    double of its neighbour.
     """
     score, at = 0.0, 0
     for answer in answers:

@@ -169,21 +169,30 @@ async def open_street(
     street = build_street(plan)
     started = await start_broker(broker, run_dir)
     running = RunningStreet(street, run_dir, Ledger(run_dir / "ledger.jsonl"), started)
-    await running.open()
+    try:
+        await running.open()
+        _describe(running, cloud_url, key_file)
+    except BaseException:
+        await running.close()
+        raise
+    return running
+
+
+def _describe(running: RunningStreet, cloud_url: str, key_file: str) -> None:
+    """Write gateway.yaml and, when that is there, street.json."""
     info = running.info()
     config = street_config(
-        plan,
+        running.street.plan,
         tty=running.line.path,
         tcp_ports=info.tcp_ports,
         broker=(info.broker_host, info.broker_port),
         cloud_url=cloud_url,
         key_file=key_file,
     )
-    write_config(run_dir / "gateway.yaml", config)
-    draft = run_dir / "street.draft"
+    write_config(running.run_dir / "gateway.yaml", config)
+    draft = running.run_dir / "street.draft"
     draft.write_text(json.dumps(asdict(info), indent=1), encoding="utf-8")
-    draft.replace(run_dir / "street.json")
-    return running
+    draft.replace(running.run_dir / "street.json")
 
 
 async def run_street(

@@ -87,7 +87,7 @@ def test_a_clean_run_is_clean() -> None:
 
 
 def test_blocks_of_one_poll_that_share_a_late_stamp_are_found() -> None:
-    """Four requests take 0.8 s at 9600 baud; the sample is stamped at the last. Every value of the first is constant."""
+    """Four requests take 0.8 s at 9600 baud; the sample is stamped at the last. The first holds constants only."""
     entries, rows = [], []
     for n in range(50):
         poll_ms = START_MS + 2000 * n

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -82,7 +83,7 @@ def test_a_buildings_energy_is_zero_at_the_clocks_start_and_never_falls() -> Non
     load = BuildingLoad(7, "market", 64_000.0, MARKET, EPOCH_MS)
     assert all(phase.active_wh == 0 for phase in load.energy(EPOCH_MS))
     readings = [load.energy(EPOCH_MS + 700 * step)[0].active_wh for step in range(400)]
-    assert all(later > earlier for earlier, later in zip(readings, readings[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(readings))
 
 
 def test_the_rate_of_reading_does_not_change_the_energy() -> None:
@@ -134,9 +135,7 @@ def test_a_cabinet_sees_a_lamp_dimmed() -> None:
 
 def test_apparent_energy_of_a_cabinet_counts_between_readings() -> None:
     meter, _ = lit_cabinet()
-    start = meter.values(EPOCH_MS)
-    for second in range(1, 61):
-        end = meter.values(EPOCH_MS + 1000 * second)
+    start, *_, end = [meter.values(EPOCH_MS + 1000 * second) for second in range(61)]
     apparent = sum(end[f"power_apparent_{phase}"] for phase in PHASES) / 60
     assert end["energy_apparent"] - start["energy_apparent"] == pytest.approx(apparent, rel=1e-6)
 
@@ -170,7 +169,7 @@ def test_demand_is_the_mean_of_what_was_drawn() -> None:
     assert seen[-1]["demand_active_max"] == max(values["demand_active"] for values in seen)
 
 
-@pytest.mark.parametrize("profile_id", [name for name in list_profiles()])
+@pytest.mark.parametrize("profile_id", list_profiles())
 def test_a_meter_gives_every_quantity_of_every_packaged_profile(profile_id: str) -> None:
     profile = load_profile(profile_id)
     if isinstance(profile, MeterProfile):
