@@ -14,7 +14,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import command_of, execution_of, execution_values
 from lentera_cloud.adapters.sql.scope import change_of, rows_of
-from lentera_cloud.adapters.sql.tables import command, device, execution
+from lentera_cloud.adapters.sql.tables import command as head
+from lentera_cloud.adapters.sql.tables import device, execution
 from lentera_cloud.ports import CommandRecord, CommandRow, IdempotencyConflictError
 from lentera_model.commands import Execution
 
@@ -27,42 +28,42 @@ class SqlCommands:
         self._database = database
 
     async def create(
-        self, tenant: str, row: CommandRow, executions: Sequence[Execution], keep_key_ms: int
+        self, tenant: str, command: CommandRow, executions: Sequence[Execution], keep_key_ms: int
     ) -> CommandRecord:
         """See the port."""
         try:
-            return await self._create(tenant, row, executions, keep_key_ms)
+            return await self._create(tenant, command, executions, keep_key_ms)
         except IntegrityError:
             # Two requests with one key raced and the other was first; now it can be seen.
-            return await self._create(tenant, row, executions, keep_key_ms)
+            return await self._create(tenant, command, executions, keep_key_ms)
 
     async def _create(
-        self, tenant: str, row: CommandRow, executions: Sequence[Execution], keep_key_ms: int
+        self, tenant: str, command: CommandRow, executions: Sequence[Execution], keep_key_ms: int
     ) -> CommandRecord:
         async with self._database.write() as connection:
-            if row.idempotency_key is not None:
-                earlier = await self._earlier(connection, tenant, row, keep_key_ms)
+            if command.idempotency_key is not None:
+                earlier = await self._earlier(connection, tenant, command, keep_key_ms)
                 if earlier is not None:
                     return earlier
-            await connection.execute(insert(command).values(_command_values(row)))
+            await connection.execute(insert(head).values(_command_values(command)))
             numbered: list[Execution] = []
             for one in sorted(executions, key=lambda each: each.device):
                 numbered.append(replace(one, sequence=await _next_sequence(connection, one)))
             if numbered:
                 await connection.execute(insert(execution), [execution_values(one) for one in numbered])
-        return CommandRecord(row, tuple(numbered))
+        return CommandRecord(command, tuple(numbered))
 
     async def _earlier(
         self, connection: AsyncConnection, tenant: str, row: CommandRow, keep_key_ms: int
     ) -> CommandRecord | None:
         """Find the command that used this key; a key past its time is freed."""
-        same_key = command.c.idempotency_key == row.idempotency_key
-        found = (await connection.execute(rows_of(tenant, command, same_key))).first()
+        same_key = head.c.idempotency_key == row.idempotency_key
+        found = (await connection.execute(rows_of(tenant, head, same_key))).first()
         if found is None:
             return None
         earlier = command_of(found)
         if earlier.created_at_ms + keep_key_ms <= row.created_at_ms:
-            await connection.execute(change_of(tenant, command, same_key).values(idempotency_key=None))
+            await connection.execute(change_of(tenant, head, same_key).values(idempotency_key=None))
             return None
         if earlier.body_sha256 != row.body_sha256:
             raise IdempotencyConflictError(
@@ -74,12 +75,12 @@ class SqlCommands:
     async def get(self, tenant: str, command_id: str) -> CommandRecord | None:
         """See the port."""
         async with self._database.read() as connection:
-            row = (await connection.execute(rows_of(tenant, command, command.c.command_id == command_id))).first()
+            row = (await connection.execute(rows_of(tenant, head, head.c.command_id == command_id))).first()
             return await _with_executions(connection, tenant, command_of(row)) if row else None
 
     async def newest(self, tenant: str, limit: int) -> list[CommandRecord]:
         """See the port."""
-        newest = rows_of(tenant, command).order_by(command.c.command_id.desc()).limit(limit)
+        newest = rows_of(tenant, head).order_by(head.c.command_id.desc()).limit(limit)
         async with self._database.read() as connection:
             rows = [command_of(row) for row in await connection.execute(newest)]
             mine = execution.c.command_id.in_([row.command_id for row in rows])

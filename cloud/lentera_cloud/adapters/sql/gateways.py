@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import gateway_of
 from lentera_cloud.adapters.sql.scope import change_of, rows_of
-from lentera_cloud.adapters.sql.tables import gateway
+from lentera_cloud.adapters.sql.tables import gateway as table
 from lentera_cloud.ports import AlreadyExistsError, GatewayRow
 
 
@@ -19,42 +19,42 @@ class SqlGateways:
         """Use this database."""
         self._database = database
 
-    async def add(self, row: GatewayRow) -> None:
+    async def add(self, gateway: GatewayRow) -> None:
         """See the port."""
         try:
             async with self._database.write() as connection:
-                await connection.execute(insert(gateway).values(asdict(row)))
+                await connection.execute(insert(table).values(asdict(gateway)))
         except IntegrityError as error:
             raise AlreadyExistsError(
-                f"gateway id {row.gateway_id!r} is taken: choose another, or revoke the gateway that has it"
+                f"gateway id {gateway.gateway_id!r} is taken: choose another, or revoke the gateway that has it"
             ) from error
 
     async def by_id(self, gateway_id: str) -> GatewayRow | None:
         """See the port."""
         async with self._database.read() as connection:
-            statement = select(gateway).where(gateway.c.gateway_id == gateway_id)  # any tenant: identity look-up
+            statement = select(table).where(table.c.gateway_id == gateway_id)  # any tenant: identity look-up
             row = (await connection.execute(statement)).first()
         return gateway_of(row) if row else None
 
     async def get(self, tenant: str, gateway_id: str) -> GatewayRow | None:
         """See the port."""
         async with self._database.read() as connection:
-            row = (await connection.execute(rows_of(tenant, gateway, gateway.c.gateway_id == gateway_id))).first()
+            row = (await connection.execute(rows_of(tenant, table, table.c.gateway_id == gateway_id))).first()
         return gateway_of(row) if row else None
 
     async def of_tenant(self, tenant: str) -> list[GatewayRow]:
         """See the port."""
         async with self._database.read() as connection:
-            rows = await connection.execute(rows_of(tenant, gateway).order_by(gateway.c.gateway_id))
+            rows = await connection.execute(rows_of(tenant, table).order_by(table.c.gateway_id))
             return [gateway_of(row) for row in rows]
 
     async def revoke(self, tenant: str, gateway_id: str, now_ms: int) -> bool:
         """See the port; the first revocation's time is kept."""
-        mine = gateway.c.gateway_id == gateway_id
+        mine = table.c.gateway_id == gateway_id
         async with self._database.write() as connection:
-            if not (await connection.execute(rows_of(tenant, gateway, mine))).first():
+            if not (await connection.execute(rows_of(tenant, table, mine))).first():
                 return False
-            first = change_of(tenant, gateway, mine, gateway.c.revoked_at_ms.is_(None))
+            first = change_of(tenant, table, mine, table.c.revoked_at_ms.is_(None))
             await connection.execute(first.values(revoked_at_ms=now_ms))
             return True
 
@@ -78,4 +78,4 @@ class SqlGateways:
         }
         values = {name: value for name, value in told.items() if value is not None} | {"last_seen_at_ms": now_ms}
         async with self._database.write() as connection:
-            await connection.execute(change_of(tenant, gateway, gateway.c.gateway_id == gateway_id).values(values))
+            await connection.execute(change_of(tenant, table, table.c.gateway_id == gateway_id).values(values))

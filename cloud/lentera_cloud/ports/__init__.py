@@ -1,0 +1,46 @@
+"""What the cloud needs from the outside world: a store of series, a registry of things and people, and a clock.
+
+Every port here has one contract test which every adapter must pass, on real servers too. Times are integer
+milliseconds since the Unix epoch, UTC (``*_ms``). Every method takes the tenant first, except the look-ups that
+establish who is speaking (an API token or a gateway's key) and the jobs of the background worker.
+"""
+
+from lentera_cloud.ports.clock import Clock
+from lentera_cloud.ports.errors import (
+    AlreadyExistsError,
+    IdempotencyConflictError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+from lentera_cloud.ports.registry import Commands, Devices, Gateways, Jobs, Receipts, Registry, Tenants
+from lentera_cloud.ports.rows import ApiToken, CommandRecord, CommandRow, DeviceRow, GatewayRow, RefusalCount
+from lentera_cloud.ports.series import Aggregate, LatestValue, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
+
+__all__ = [
+    "Aggregate",
+    "AlreadyExistsError",
+    "ApiToken",
+    "Clock",
+    "CommandRecord",
+    "CommandRow",
+    "Commands",
+    "DeviceRow",
+    "Devices",
+    "GatewayRow",
+    "Gateways",
+    "IdempotencyConflictError",
+    "Jobs",
+    "LatestValue",
+    "Receipts",
+    "RefusalCount",
+    "Registry",
+    "SeriesPoint",
+    "SeriesQuery",
+    "SeriesResult",
+    "StoreError",
+    "StoreRefusedError",
+    "StoreUnavailableError",
+    "Tenants",
+    "TimeSeries",
+]

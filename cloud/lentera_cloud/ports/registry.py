@@ -1,0 +1,219 @@
+"""The port to the registry: small repositories on one database.
+
+Every method takes the tenant first, except the look-ups that establish who is speaking and those of the background
+worker. Every one raises :class:`lentera_cloud.ports.StoreUnavailableError` when the database cannot be reached.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from lentera_cloud.domain.receipts import IntervalSet
+from lentera_cloud.ports.rows import ApiToken, CommandRecord, CommandRow, DeviceRow, GatewayRow, RefusalCount
+from lentera_model.batch import BatchKey
+from lentera_model.commands import Execution
+
+
+class Tenants(Protocol):
+    """Tenants and the tokens of their people."""
+
+    async def create_tenant(self, tenant: str, name: str, now_ms: int) -> bool:
+        """Create a tenant; False when it exists already (nothing is changed then)."""
+        ...
+
+    async def add_token(self, token: ApiToken) -> None:
+        """Store a token. Raises :class:`AlreadyExistsError` when its id is taken."""
+        ...
+
+    async def token_by_id(self, token_id: str) -> ApiToken | None:
+        """Identity look-up: the token of that id whatever its tenant, revoked and expired ones included."""
+        ...
+
+    async def list_tokens(self, tenant: str) -> list[ApiToken]:
+        """Every token of a tenant, oldest first."""
+        ...
+
+    async def revoke_token(self, tenant: str, token_id: str, now_ms: int) -> bool:
+        """Make a token useless from now on; False when the tenant has no such token."""
+        ...
+
+
+class Gateways(Protocol):
+    """Gateways and what they last told of themselves."""
+
+    async def add(self, gateway: GatewayRow) -> None:
+        """Register a gateway. Raises :class:`AlreadyExistsError` when the id is taken, by whichever tenant."""
+        ...
+
+    async def by_id(self, gateway_id: str) -> GatewayRow | None:
+        """Identity look-up: the gateway of that id whatever its tenant, revoked ones included."""
+        ...
+
+    async def get(self, tenant: str, gateway_id: str) -> GatewayRow | None:
+        """The tenant's gateway of that id."""
+        ...
+
+    async def of_tenant(self, tenant: str) -> list[GatewayRow]:
+        """Every gateway of the tenant in order of id."""
+        ...
+
+    async def revoke(self, tenant: str, gateway_id: str, now_ms: int) -> bool:
+        """Refuse this gateway from now on; False when the tenant has no such gateway."""
+        ...
+
+    async def seen(
+        self,
+        tenant: str,
+        gateway_id: str,
+        now_ms: int,
+        *,
+        agent_version: str | None = None,
+        journal_waiting: int | None = None,
+        journal_bytes: int | None = None,
+        mode: str | None = None,
+    ) -> None:
+        """Note that the gateway spoke now; what is None stays as it was."""
+        ...
+
+
+class Devices(Protocol):
+    """Devices as their gateways declare them."""
+
+    async def get(self, tenant: str, device_id: str) -> DeviceRow | None:
+        """The tenant's device of that id."""
+        ...
+
+    async def get_many(self, tenant: str, device_ids: Iterable[str]) -> dict[str, DeviceRow]:
+        """Those of the named devices which the tenant has."""
+        ...
+
+    async def of_tenant(self, tenant: str, kind: str | None = None, gateway_id: str | None = None) -> list[DeviceRow]:
+        """The tenant's devices in order of id, of one kind or one gateway where asked."""
+        ...
+
+    async def upsert(self, tenant: str, rows: Sequence[DeviceRow]) -> None:
+        """Write what a gateway declares of devices (name, kind, profile, path, flags), in one transaction.
+
+        The device's state (online, commanded level) is not touched where the row exists.
+        """
+        ...
+
+    async def set_status(self, tenant: str, device_id: str, online: bool, reason: str, now_ms: int) -> bool:
+        """Note whether the device answers its gateway; False when the tenant has no such device."""
+        ...
+
+    async def move(self, tenant: str, device_id: str, gateway_id: str) -> bool:
+        """Give a device to another gateway by a person's decision and clear the flag; False when unknown."""
+        ...
+
+
+class Commands(Protocol):
+    """Commands and their executions."""
+
+    async def create(
+        self, tenant: str, command: CommandRow, executions: Sequence[Execution], keep_key_ms: int
+    ) -> CommandRecord:
+        """Store a command with its executions in one transaction; each gets its device's next sequence number.
+
+        The level that a ``set_level`` asks for becomes the device's commanded level.
+
+        With an idempotency key used in the last ``keep_key_ms``: the same body gives back the earlier command
+        (``replayed``), another body raises :class:`IdempotencyConflictError`.
+        """
+        ...
+
+    async def get(self, tenant: str, command_id: str) -> CommandRecord | None:
+        """The tenant's command of that id."""
+        ...
+
+    async def newest(self, tenant: str, limit: int) -> list[CommandRecord]:
+        """The newest commands of the tenant, newest first."""
+        ...
+
+    async def execution(self, tenant: str, execution_id: str) -> Execution | None:
+        """The tenant's execution of that id."""
+        ...
+
+    async def save(self, tenant: str, before: Execution, after: Execution) -> bool:
+        """Replace ``before`` by ``after``; False when somebody changed it meanwhile (read again and step again)."""
+        ...
+
+    async def live_of_gateway(self, tenant: str, gateway_id: str) -> list[Execution]:
+        """Every execution of the gateway's devices that is not final, in order of sequence."""
+        ...
+
+    async def due(self, now_ms: int, limit: int) -> list[Execution]:
+        """Worker: executions of any tenant whose expiry or step deadline has passed, the longest overdue first."""
+        ...
+
+
+class Receipts(Protocol):
+    """Which batches are stored, and which readings were refused."""
+
+    async def stored(self, tenant: str, gateway_id: str, epoch: int) -> IntervalSet:
+        """The sequence numbers of that boot epoch which are stored."""
+        ...
+
+    async def add(self, tenant: str, keys: Iterable[BatchKey], now_ms: int) -> None:
+        """Note in one transaction that these batches are stored; neighbours are merged. Repeats are no error."""
+        ...
+
+    async def note_refusals(self, tenant: str, refusals: Sequence[RefusalCount]) -> None:
+        """Add to the counts of refused readings."""
+        ...
+
+    async def refusals(self, tenant: str, gateway_id: str | None = None) -> list[RefusalCount]:
+        """The counts of refused readings, the newest first."""
+        ...
+
+    async def tidy(self, older_than_ms: int) -> int:
+        """Worker: forget epochs without a new receipt since then; return how many ranges went."""
+        ...
+
+
+class Jobs(Protocol):
+    """Leases, so that one of several workers does a background job."""
+
+    async def acquire(self, job: str, holder: str, now_ms: int, lease_ms: int) -> bool:
+        """Take or renew the lease of a job; False while somebody else holds it."""
+        ...
+
+    async def release(self, job: str, holder: str) -> None:
+        """Give the lease back if it is ours."""
+        ...
+
+
+class Registry(Protocol):
+    """The registry: small repositories on one database.
+
+    Every method of every repository raises :class:`StoreUnavailableError` when the database cannot be reached.
+    """
+
+    @property
+    def tenants(self) -> Tenants: ...  # noqa: D102 - the type says it
+
+    @property
+    def gateways(self) -> Gateways: ...  # noqa: D102
+
+    @property
+    def devices(self) -> Devices: ...  # noqa: D102
+
+    @property
+    def commands(self) -> Commands: ...  # noqa: D102
+
+    @property
+    def receipts(self) -> Receipts: ...  # noqa: D102
+
+    @property
+    def jobs(self) -> Jobs: ...  # noqa: D102
+
+    async def start(self) -> None:
+        """Connect and bring the schema up to date. May be called again after it failed."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection; may be called twice."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise :class:`StoreUnavailableError` when the database does not answer."""
+        ...

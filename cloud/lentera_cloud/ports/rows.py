@@ -1,0 +1,102 @@
+"""What the registry keeps, as the cloud speaks of it. Times are milliseconds since the Unix epoch, UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lentera_cloud.domain.roles import Role
+from lentera_model.commands import Execution
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A person's or a program's token; only the SHA-256 of its secret is kept."""
+
+    token_id: str
+    tenant: str
+    role: Role
+    label: str
+    secret_sha256: bytes
+    created_at_ms: int
+    expires_at_ms: int | None = None
+    revoked_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRow:
+    """A registered gateway; ``public_key`` is the raw 32 bytes of its Ed25519 key.
+
+    Gateway ids are unique over all tenants, because a link is opened with nothing but the id and a signature.
+    """
+
+    tenant: str
+    gateway_id: str
+    name: str
+    public_key: bytes
+    created_at_ms: int
+    revoked_at_ms: int | None = None
+    last_seen_at_ms: int | None = None
+    agent_version: str | None = None
+    journal_waiting: int | None = None
+    journal_bytes: int | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """A device a gateway has declared. ``gateway_id`` is the path to it, not part of its identity.
+
+    ``contested_by`` names another gateway that declared the same device since; a person has to decide.
+    ``declared`` is False once its gateway no longer lists it (its history stays).
+    """
+
+    tenant: str
+    device_id: str
+    name: str
+    kind: str
+    profile: str
+    gateway_id: str
+    bus: str
+    address: str
+    declared_at_ms: int
+    declared: bool = True
+    contested_by: str | None = None
+    online: bool | None = None
+    online_reason: str | None = None
+    online_changed_at_ms: int | None = None
+    commanded_percent: float | None = None
+    commanded_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """What was asked: the executions carry what became of it, one a device."""
+
+    tenant: str
+    command_id: str
+    name: str
+    args: Mapping[str, float]
+    created_at_ms: int
+    created_by: str
+    idempotency_key: str | None = None
+    body_sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """A command with its executions in device order; ``replayed`` when an idempotency key found an earlier one."""
+
+    command: CommandRow
+    executions: tuple[Execution, ...] = ()
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalCount:
+    """How many readings of a device a gateway sent that were refused for one reason, and when last."""
+
+    gateway_id: str
+    device_id: str
+    code: str
+    text: str
+    readings: int
+    last_at_ms: int
