@@ -123,3 +123,15 @@ class InterruptedDemoError(DemoError):
     """Ctrl-C or SIGTERM ended a counted run before it could be checked."""
 
     code = "interrupted"
+
+
+class BadSettingError(FrontDoorError):
+    """An environment variable of the cloud holds something that does not fit."""
+
+    code = "bad_setting"
+
+
+class CannotListenError(FrontDoorError):
+    """The cloud's port is taken or not allowed."""
+
+    code = "cannot_listen"

@@ -5,6 +5,7 @@ The language is LENTERA_LANG (id or en), else that of LC_ALL, LC_MESSAGES or LAN
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 LANGUAGES = ("en", "id")
@@ -112,14 +113,23 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "gangguan internal; lihat log gateway dan cloud.",
     ),
     "reason.none": ("no reason was given.", "tidak ada alasan."),
-    "check.ok": ("{file} is good.", "{file} sudah benar."),
+    "column.profile": ("Profile", "Profil"),
+    "column.bus": ("Bus", "Bus"),
+    "column.address": ("Address", "Alamat"),
+    "column.every": ("Every", "Setiap"),
+    "column.request": ("Request", "Permintaan"),
+    "column.wire": ("On the wire", "Di jalur"),
+    "check.ok": ("{file} is good: the gateway would start.", "{file} sudah benar: gateway akan berjalan."),
+    "check.failed": (
+        "{file} has {count} fault(s), listed above; the gateway would not start.",
+        "{file} memiliki {count} kesalahan, lihat di atas; gateway tidak akan berjalan.",
+    ),
     "check.gateway": ("Gateway", "Gateway"),
     "check.cloud": ("Cloud", "Cloud"),
-    "check.buses": ("Buses", "Bus"),
+    "check.journal": ("Journal", "Jurnal"),
     "check.devices": ("Devices", "Perangkat"),
-    "check.plan": ("What it will ask", "Yang akan ditanyakan"),
-    "check.load": ("Load", "Beban"),
-    "check.warnings": ("Watch out", "Perhatian"),
+    "check.load": ("{load:.0%} busy", "{load:.0%} sibuk"),
+    "check.warning": ("Watch out", "Perhatian"),
 }
 
 
@@ -146,3 +156,8 @@ class Words:
     def either(self, key: str, fallback: str) -> str:
         """The text of `key`, or `fallback` if a newer cloud uses a word that this version does not know."""
         return CATALOGUE[key][self._column] if key in CATALOGUE else fallback
+
+
+def reader_words() -> Words:
+    """The catalogue in the language of whoever runs this process."""
+    return Words(pick_language(os.environ))

@@ -9,7 +9,7 @@ import typer
 
 from lentera.cli import output
 from lentera.cli.extras import require_client
-from lentera.language import Words
+from lentera.language import Words, reader_words
 from lentera.spans import age_text
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ POWER = "power_active_total"
 
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command("devices", help=output.words()("help.devices"), epilog=EPILOG)(devices)
+    app.command("devices", help=reader_words()("help.devices"), epilog=EPILOG)(devices)
 
 
 def devices(
@@ -39,7 +39,7 @@ def devices(
     require_client()
     from lentera.client import Client
 
-    words = output.words()
+    words = reader_words()
     with Client() as client:
         if device is not None:
             found = client.device(device)

@@ -8,7 +8,7 @@ import typer
 
 from lentera.cli import output
 from lentera.cli.extras import require_client
-from lentera.language import Words
+from lentera.language import Words, reader_words
 
 if TYPE_CHECKING:
     from lentera.answers import Command, ExecutionAnswer
@@ -25,7 +25,7 @@ Exit code 0 only if the lamp proved its level by readback or measured power; an 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command("dim", help=output.words()("help.dim"), epilog=EPILOG)(dim)
+    app.command("dim", help=reader_words()("help.dim"), epilog=EPILOG)(dim)
 
 
 def dim(
@@ -41,7 +41,7 @@ def dim(
     require_client()
     from lentera.client import Client
 
-    words = output.words()
+    words = reader_words()
     progress = _Progress(words)
     output.note(words("dim.start", lamp=lamp, level=level))
     with Client() as client:

@@ -11,13 +11,6 @@ from typing import Any
 
 import msgspec
 
-from lentera.language import Words, pick_language
-
-
-def words() -> Words:
-    """The catalogue in the language of whoever runs the command."""
-    return Words(pick_language(os.environ))
-
 
 def print_json(value: Any) -> None:
     """Print one JSON value, indented, on stdout; API answers keep their field names, times are RFC 3339."""

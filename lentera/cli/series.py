@@ -12,6 +12,7 @@ import typer
 
 from lentera.cli import output
 from lentera.cli.extras import require_client
+from lentera.language import reader_words
 from lentera.spans import span_seconds
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Aggregate(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command("series", help=output.words()("help.series"), epilog=EPILOG)(series)
+    app.command("series", help=reader_words()("help.series"), epilog=EPILOG)(series)
 
 
 def series(
@@ -92,7 +93,7 @@ class _Asked:
 def _answer(asked: _Asked, output_format: Format, plot: bool) -> None:
     from lentera.client import Client
 
-    words = output.words()
+    words = reader_words()
     place = (asked.device, asked.quantities, asked.start, asked.end)
     with Client() as client:
         if output_format is Format.CSV:

@@ -27,7 +27,42 @@ def street(arguments: list[str]) -> None:
     run_street(Path(run_dir), StreetPlan(**json.loads(plan)), broker, cloud_url, key_file)  # pyright: ignore[reportArgumentType]
 
 
-ROLES: Mapping[str, Callable[[list[str]], None]] = {"idle": idle, "street": street}
+def cloud(arguments: list[str]) -> None:
+    """The cloud: tenant, and the file for the first token, which is made unless an earlier start has made it."""
+    import asyncio
+    import os
+    from pathlib import Path
+
+    from lentera.settings import read_settings
+    from lentera_cloud.bootstrap import create_tenant_and_token
+    from lentera_cloud.serve import main as serve
+
+    tenant, token_file = arguments[0], Path(arguments[1])
+    settings = read_settings()
+    if not token_file.exists():
+        token = asyncio.run(create_tenant_and_token(settings, tenant, "admin", "demo"))
+        draft = token_file.with_suffix(".draft")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(token)
+        draft.replace(token_file)
+    serve(settings)
+
+
+def gateway(arguments: list[str]) -> None:
+    """The gateway: its YAML file."""
+    from pathlib import Path
+
+    from lentera_gateway.app import main as run_gateway
+
+    run_gateway(Path(arguments[0]))
+
+
+ROLES: Mapping[str, Callable[[list[str]], None]] = {
+    "idle": idle,
+    "street": street,
+    "cloud": cloud,
+    "gateway": gateway,
+}
 
 
 def main(arguments: list[str]) -> None:

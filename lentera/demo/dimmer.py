@@ -20,13 +20,17 @@ RETRY_PAUSE_S = 0.25
 
 @dataclass
 class Tally:
-    """What became of the commands: each sent one is succeeded or failed in the end; latencies are request to proof."""
+    """What became of the commands: each sent one is succeeded or failed in the end; latencies are request to proof.
+
+    `proved` are the levels of the commands that succeeded, lamp by lamp in order.
+    """
 
     sent: int = 0
     succeeded: int = 0
     failed: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    proved: dict[str, list[float]] = field(default_factory=dict)
 
     def report(self) -> dict[str, int | float | None]:
         """The `commands` object of the demo's JSON."""
@@ -98,6 +102,7 @@ class Dimmer:
             return
         if command.status == "succeeded":
             self.tally.succeeded += 1
+            self.tally.proved.setdefault(lamp, []).append(float(level))
             self.tally.latencies_ms.append((time.perf_counter() - started) * 1000)
         else:
             reasons = [execution.reason for execution in command.executions if execution.reason]

@@ -18,6 +18,7 @@ from lentera.errors import FrontDoorError, NotReadyError
 START_LIMIT_S = 60.0
 QUIET_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.05
+STATUS_FILE = Path("journal/memory/status.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Launched:
 
     def gateway_status(self) -> GatewayStatus:
         """The gateway's own newest word about itself."""
-        return read_status(self.run_dir / "status.json")
+        return read_status(self.run_dir / STATUS_FILE)
 
     async def quiet(self) -> None:
         """Let the lamps say their last word, and wait until the broker has it. Raises NotReadyError."""
@@ -79,7 +80,7 @@ async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callab
     note(f"the cloud answers at {url}")
     await introduce_gateway(run_dir, url, token, street["gateway"])
     await parts.start(Part("gateway", "gateway", (str(run_dir / "gateway.yaml"),), run_dir / "gateway.log"))
-    status = run_dir / "status.json"
+    status = run_dir / STATUS_FILE
     await until(lambda: read_status(status).ready, START_LIMIT_S, f"the gateway was not ready; see {log_of('gateway')}")
     note("the gateway is linked and listening; lighting the lamps")
     (run_dir / "energise").touch()
@@ -196,7 +197,7 @@ def read_status(path: Path) -> GatewayStatus:
         return GatewayStatus()
     journal = status.get("journal") or {}
     return GatewayStatus(
-        ready=bool(status.get("ready")),
+        ready=bool(status.get("ready")) and bool(status.get("link", {}).get("up")),
         waiting_batches=journal.get("waiting_batches"),
         values_total=journal.get("values_total"),
     )

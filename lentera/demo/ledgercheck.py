@@ -7,7 +7,8 @@ has ended and the cloud has stopped, so nothing is on its way any more.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lentera.demo.dimmer import Tally
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lentera_model.readings import Reading
 
 DAY_MS = 86_400_000
+COMMANDED = "level_commanded_percent"
 SHOWN_FINDINGS = 20
 
 
@@ -32,14 +34,16 @@ async def check(
     entries = list(read_ledger(launched.ledger))
     devices = sorted({entry.device for entry in entries} | set(launched.meters) | set(launched.lamps))
     note(f"comparing the {options.store} store with the ledger of {len(devices)} devices")
-    stored = await read_store(options, launched, devices)
-    result = audit(entries, stored)
+    answered, own = split_own(await read_store(options, launched, devices))
+    result = audit(entries, answered)
     for finding in result.details[:SHOWN_FINDINGS]:
         note(str(finding))
+    for text in own_faults(own, tally):
+        note(text)
     if result.out_of_order:
         note(f"{result.out_of_order} values are stored in another order than they were answered")
     return {
-        "seconds": round(lasted_s, 1),
+        "seconds": options.seconds,
         "store": options.store,
         "gateways": 1,
         "meters": len(launched.meters),
@@ -52,6 +56,35 @@ async def check(
         },
         "commands": tally.report(),
     }
+
+
+def split_own(stored: Mapping[str, list[Reading]]) -> tuple[dict[str, list[Reading]], dict[str, list[float]]]:
+    """Take the gateway's own statements out: what remains are devices' answers, which alone the ledger can judge.
+
+    The gateway stores the level it commanded beside what the lamp then reports. No device ever answers that.
+    """
+    answered: dict[str, list[Reading]] = {}
+    own: dict[str, list[float]] = {}
+    for device, readings in stored.items():
+        answered[device] = []
+        for reading in readings:
+            values = dict(reading.values)
+            commanded = values.pop(COMMANDED, None)
+            if commanded is not None:
+                own.setdefault(device, []).append(commanded)
+            if values:
+                answered[device].append(replace(reading, values=values))
+    return answered, own
+
+
+def own_faults(own: Mapping[str, list[float]], tally: Tally) -> list[str]:
+    """Where the stored commanded levels of a lamp are not those of the commands that succeeded, in order."""
+    lamps = sorted(set(own) | set(tally.proved))
+    return [
+        f"{lamp}: commanded levels stored {own.get(lamp, [])}, commands that succeeded {tally.proved.get(lamp, [])}"
+        for lamp in lamps
+        if own.get(lamp, []) != tally.proved.get(lamp, []) and not tally.failed
+    ]
 
 
 async def read_store(options: DemoOptions, launched: Launched, devices: Iterable[str]) -> dict[str, list[Reading]]:

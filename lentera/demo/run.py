@@ -22,6 +22,7 @@ from lentera.demo.parts import Parts
 from lentera.demo.view import View, banner
 from lentera.demo.watch import watch
 from lentera.errors import DemoError, InterruptedDemoError
+from lentera.language import reader_words
 from lentera.session import Session, remove_session, session_path, write_session
 
 # Ctrl-C must be over within 3 s: each part's longest farewell, in the order in which they go.
@@ -121,13 +122,11 @@ class Demo:
 
 def run_demo(options: DemoOptions) -> dict[str, Any] | None:
     """Run the demo to its end and clean up; the report of a counted run. Raises DemoError subclasses."""
-    from lentera.cli.output import words
-
     run_dir = options.run_dir or Path(tempfile.mkdtemp(prefix="lentera-demo-"))
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(run_dir.iterdir()):
         raise DemoError(f"{run_dir} is not empty; an older run's ledger would be counted too. Name a new folder.")
-    view = View(words())
+    view = View(reader_words())
     view.note(f"the run's folder is {run_dir}")
     try:
         return asyncio.run(_run(options, view, run_dir))

@@ -68,5 +68,5 @@ def newest_command(commands: list[Command]) -> str:
     execution = command.executions[0]
     proof = f", confirmed by {execution.confirmed_by}" if execution.confirmed_by else ""
     reason = f" ({execution.reason.code})" if execution.reason else ""
-    level = command.args.get("level_percent")
-    return f"last command: {execution.device_id} to {level:g} %: {execution.state}{proof}{reason}"
+    level = f" to {command.args['level_percent']:g} %" if "level_percent" in command.args else ""
+    return f"last command: {execution.device_id}{level}: {execution.state}{proof}{reason}"
