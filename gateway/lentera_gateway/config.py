@@ -116,13 +116,11 @@ def _misfits(
             located, position, "profile", f"{profile.id} is a Modbus meter, {bus.id} is an MQTT bus", "name a lamp"
         )
         return
-    if isinstance(bus, ModbusBus) and isinstance(profile, MeterProfile):
-        # A meter with a serial port alone is often behind a converter, so a tcp bus fits every meter.
-        if bus.transport != "tcp" and "rtu" not in profile.transport:
-            what = (
-                f"{bus.id} is a serial line ({bus.transport}), {profile.id} speaks only {', '.join(profile.transport)}"
-            )
-            yield _problem(located, position, "bus", what, "put it on a tcp bus")
+    # A meter with a serial port alone is often behind a converter, so a tcp bus fits every meter.
+    serial = isinstance(bus, ModbusBus) and bus.transport != "tcp"
+    if serial and isinstance(profile, MeterProfile) and "rtu" not in profile.transport:
+        what = f"{bus.id} is a serial line ({bus.transport}), {profile.id} speaks only {', '.join(profile.transport)}"
+        yield _problem(located, position, "bus", what, "put it on a tcp bus")
     yield from _unknown_quantities(position, device, profile, located)
 
 

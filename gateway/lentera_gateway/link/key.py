@@ -31,8 +31,7 @@ def make_key(path: Path) -> str:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = _create(path)
     except FileExistsError as error:
         raise KeyFileError(
             f"{path} exists already: it is this gateway's identity; move it away to make another"
@@ -46,6 +45,12 @@ def make_key(path: Path) -> str:
         file.flush()
         os.fsync(file.fileno())
     return public_key_text(key)
+
+
+def _create(path: Path) -> int:
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:

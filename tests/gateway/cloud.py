@@ -1,0 +1,182 @@
+"""A small real cloud for the gateway's tests: a websockets server that speaks the link's protocol and keeps batches."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import jwt
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from lentera_model.batch import decode
+from lentera_model.protocol import (
+    LINK_AUDIENCE,
+    Ack,
+    BatchFrame,
+    Bye,
+    CloudLink,
+    CommandMessage,
+    CommandUpdate,
+    DeviceStatus,
+    Hello,
+    Ping,
+    Pong,
+    Refusal,
+    Refuse,
+    SetMode,
+    Status,
+    decode_gateway_message,
+    encode_message,
+)
+from lentera_model.readings import Reading
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class OpenCloud:
+    """Accepts one gateway's link; every knob may be turned while it runs."""
+
+    public_key: object
+    gateway: str = "gw-test"
+    mode: str | None = None
+    acknowledge: bool = True
+    answer: bool = True
+    """False: read nothing and answer nothing, as a half-open connection."""
+    wants_nonce: str | None = None
+    clock_offset_ms: int = 0
+    refuse: dict[int, tuple[str, str]] = field(default_factory=dict)
+    refuse_rows: dict[int, Refusal] = field(default_factory=dict)
+    port: int = 0
+    batches: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    arrivals: list[tuple[int, int]] = field(default_factory=list)
+    contradictions: list[tuple[int, int]] = field(default_factory=list)
+    hellos: list[Hello] = field(default_factory=list)
+    updates: list[CommandUpdate] = field(default_factory=list)
+    statuses: list[DeviceStatus] = field(default_factory=list)
+    reports: list[Status] = field(default_factory=list)
+    refused_tokens: list[str] = field(default_factory=list)
+    tokens: list[dict] = field(default_factory=list)
+    connection: ServerConnection | None = None
+    _server: Server | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/link"
+
+    async def start(self) -> None:
+        self._server = await serve(
+            self._talk, "127.0.0.1", self.port, process_request=self._admit, compression=None, max_size=2 << 20
+        )
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def stop(self) -> None:
+        """Die: break all connections without a word, close the port."""
+        if self._server is not None:
+            self.cut()
+            self._server.close(close_connections=False)
+            self._server = None
+            await asyncio.sleep(0)
+
+    def cut(self) -> None:
+        """Break the connection as a lost radio does."""
+        if self.connection is not None:
+            self.connection.transport.abort()
+
+    async def until(self, condition: Callable[[], object], within_s: float = 15.0) -> None:
+        """Wait until a condition on this cloud holds."""
+        async with asyncio.timeout(within_s):
+            while not condition():
+                self._news.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), 0.2)
+
+    async def send(self, message: object) -> None:
+        assert self.connection is not None
+        await self.connection.send(encode_message(message))
+
+    async def command(self, execution_id: str, device: str, level: float, **other: float) -> None:
+        fields = {"expires_at_ms": now_ms() + 60_000, "timeout_ms": 5_000, "attempt": 1, "sequence": 1, **other}
+        await self.send(CommandMessage(execution_id, device, "set_level", {"level_percent": level}, **fields))
+
+    def readings(self) -> list[Reading]:
+        return [reading for sealed in self.batches.values() for reading in decode(sealed).readings()]
+
+    def states(self, execution_id: str) -> list[str]:
+        return [update.state for update in self.updates if update.execution_id == execution_id]
+
+    def _admit(self, connection: ServerConnection, request):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            options = {"verify_exp": self.wants_nonce is None, "verify_iat": self.wants_nonce is None}
+            claims = jwt.decode(
+                token,
+                self.public_key,
+                algorithms=["EdDSA"],
+                audience=LINK_AUDIENCE,
+                issuer=self.gateway,
+                options=options,
+            )
+        except jwt.PyJWTError as error:
+            self.refused_tokens.append(str(error))
+            return connection.respond(HTTPStatus.UNAUTHORIZED, json.dumps({"detail": str(error)}))
+        if self.wants_nonce is not None and claims.get("nonce") != self.wants_nonce:
+            self.refused_tokens.append("nonce")
+            body = {"code": "clock_unknown", "detail": "token times are off", "nonce": self.wants_nonce}
+            return connection.respond(HTTPStatus.UNAUTHORIZED, json.dumps(body))
+        self.tokens.append(claims)
+        return None
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        self.connection = connection
+        link = CloudLink()
+        with contextlib.suppress(ConnectionClosed):
+            async for data in connection:
+                while not self.answer:
+                    await asyncio.sleep(0.05)
+                assert isinstance(data, bytes)
+                for reply in self._reply(link, link.receive(decode_gateway_message(data))):
+                    await connection.send(encode_message(reply))
+                self._news.set()
+        self._news.set()
+
+    def _reply(self, link: CloudLink, message) -> list:
+        match message:
+            case Hello():
+                self.hellos.append(message)
+                return [link.welcome(message, now_ms() + self.clock_offset_ms, self.mode)]
+            case BatchFrame():
+                return self._batch(message)
+            case CommandUpdate():
+                self.updates.append(message)
+            case DeviceStatus():
+                self.statuses.append(message)
+            case Status():
+                self.reports.append(message)
+            case Ping():
+                return [Pong(message.nonce, now_ms() + self.clock_offset_ms)]
+        return []
+
+    def _batch(self, frame: BatchFrame) -> list:
+        header = decode(frame.sealed).header
+        key = (header.key.epoch, header.key.sequence)
+        self.arrivals.append(key)
+        refused = self.refuse.get(header.key.sequence)
+        if refused is not None:
+            return [Refuse(*key, *refused)]
+        if not self.acknowledge:
+            return []
+        if self.batches.setdefault(key, frame.sealed) != frame.sealed:
+            self.contradictions.append(key)
+        rows = self.refuse_rows.get(header.key.sequence)
+        return [Ack(*key, [rows] if rows else [])]
+
+
+__all__ = ["Bye", "OpenCloud", "SetMode", "now_ms"]
