@@ -279,8 +279,6 @@ async def test_a_quantity_nobody_knew_is_stored_with_all_its_digits(series, tena
     ],
 )
 async def test_what_no_store_may_hold_is_refused_and_nothing_of_its_write_is_stored(series, tenant, bad, said):
-    if type(series).__name__ == "MemorySeries":
-        pytest.skip("the memory store trusts what ingest has checked")
     with pytest.raises(StoreRefusedError, match=said):
         await series.write(tenant, [reading(T0, voltage_l1=1), bad])
     assert await stored(series, tenant) == []

@@ -114,6 +114,22 @@ async def test_a_file_of_something_else_is_not_touched(store, folder):
         await store.start()
 
 
+@pytest.mark.parametrize("begin", [b"", None])
+async def test_a_file_whose_making_was_cut_short_is_made_anew(store, folder, begin):
+    path = folder / "stabat.series.sqlite3"
+    if begin is None:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+        assert path.stat().st_size > 0
+    else:
+        path.write_bytes(begin)
+    await store.start()
+    assert await store.latest("stabat", ["m1"]) == {}
+    await store.write("stabat", [reading(T0, voltage_l1=1)])
+    assert await store.count("stabat", "m1", *ALL) == {"voltage_l1": 1}
+
+
 async def test_a_damaged_file_is_named_and_other_tenants_go_on(store, folder):
     (folder / "stabat.series.sqlite3").write_bytes(b"no database" * 1000)
     with pytest.raises(StoreUnavailableError, match=r"stabat\.series\.sqlite3.*restore it from a backup"):
@@ -121,6 +137,15 @@ async def test_a_damaged_file_is_named_and_other_tenants_go_on(store, folder):
     with pytest.raises(StoreUnavailableError, match=r"stabat\.series\.sqlite3"):
         await store.latest("stabat", ["m1"])
     await store.write("binjai", [reading(T0, voltage_l1=1)])
+    with pytest.raises(StoreUnavailableError, match=r"stabat\.series\.sqlite3"):
+        await store.maintain(T0 + 2 * HOUR_MS)
+    await store.close()
+    (folder / "binjai.series.sqlite3").rename(folder / "zz.series.sqlite3")
+    await store.start()
+    with pytest.raises(StoreUnavailableError, match=r"stabat\.series\.sqlite3"):
+        await store.maintain(T0 + 2 * HOUR_MS)
+    assert look(folder, "SELECT rows FROM block", "zz") == [(1,)]
+    assert await store.count("zz", "m1", *ALL) == {"voltage_l1": 1}
 
 
 @pytest.mark.parametrize("damage", [b"\x02", b"\x01not zstd", b"\x01" + zstd.compress(b"short")])

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from lentera_cloud.adapters.sqlite_series.schema import check_version, open_reader, open_writer
+import structlog
+
+from lentera_cloud.adapters.sqlite_series.schema import SeriesFileError, check_version, open_reader, open_writer
 from lentera_cloud.adapters.sqlite_series.writing import FileWriter
 from lentera_cloud.ports import StoreUnavailableError
 from lentera_model.identifiers import check_id
@@ -18,6 +20,8 @@ from lentera_model.identifiers import check_id
 SUFFIX: Final = ".series.sqlite3"
 _OPEN_WRITERS: Final = 64
 _IDLE_READERS: Final = 2
+
+_log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -58,17 +62,25 @@ class Folder:
         return self._folder / f"{check_id('tenant', tenant)}{SUFFIX}"
 
     def prepare(self) -> None:
-        """Create the folder and check every file in it.
+        """Create the folder and check the version of every file in it.
+
+        A damaged file is left to whoever uses it: it must not keep the other tenants from starting.
 
         Raises:
-            StoreUnavailableError: the folder cannot be made, or a file is of a newer version or not ours.
+            SeriesFileError: a file is of a newer version or not ours.
+            StoreUnavailableError: the folder cannot be made.
         """
         with said_plainly(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         for tenant in self.tenants():
-            with self.reader(tenant) as connection:
-                if connection is not None:
-                    check_version(connection, self.path(tenant))
+            try:
+                with self.reader(tenant) as connection:
+                    if connection is not None:
+                        check_version(connection, self.path(tenant))
+            except SeriesFileError:
+                raise
+            except StoreUnavailableError as error:
+                _log.error("series_file_unusable", tenant=tenant, error=str(error))
 
     def tenants(self) -> list[str]:
         """Return the tenants that have a file, by name."""
@@ -93,7 +105,7 @@ class Folder:
 
     @contextmanager
     def reader(self, tenant: str) -> Iterator[sqlite3.Connection | None]:
-        """Lend a read-only connection inside one read transaction; None when the tenant has no file yet.
+        """Lend a read-only connection inside one read transaction; None when the tenant has nothing yet.
 
         The transaction makes rows and blocks one picture: what compaction moves meanwhile is seen once, never twice or
         not at all.
@@ -121,7 +133,7 @@ class Folder:
             idle = self._idle.get(tenant)
             if idle:
                 return idle.pop()
-        return open_reader(path) if path.exists() else None
+        return open_reader(path)
 
     def _give_back(self, tenant: str, connection: sqlite3.Connection) -> None:
         with self._lock:

@@ -106,12 +106,25 @@ class SqliteSeries:
             from_ms = found[-1].at_ms + 1
 
     async def maintain(self, now_ms: int) -> None:
-        """Compact every closed hour of every tenant, a few blocks at a time so that no write waits long."""
+        """Compact every closed hour of every tenant, a few blocks at a time so that no write waits long.
+
+        Raises:
+            StoreUnavailableError: of the first tenant whose file could not be compacted; the others were.
+        """
         before_ms = (now_ms - SETTLE_MS) // HOUR_MS * HOUR_MS
+        failed: list[StoreUnavailableError] = []
         for tenant in await asyncio.to_thread(self._files.tenants):
-            after: tuple[int, int] | None = (0, 0)
-            while after is not None:
-                after = await self._compact_step(tenant, before_ms, after)
+            try:
+                await self._compact(tenant, before_ms)
+            except StoreUnavailableError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    async def _compact(self, tenant: str, before_ms: int) -> None:
+        after: tuple[int, int] | None = (0, 0)
+        while after is not None:
+            after = await self._compact_step(tenant, before_ms, after)
 
     async def _compact_step(self, tenant: str, before_ms: int, after: tuple[int, int]) -> tuple[int, int] | None:
         return await self._on_writer(
