@@ -33,12 +33,11 @@ from lentera_cloud.features.ingest import routes as ingest_routes
 from lentera_cloud.features.ingest.hub import LinkHub
 from lentera_cloud.features.ingest.service import IngestService
 from lentera_cloud.features.ingest.session import LinkContext
-from lentera_cloud.kit import docs, problems
+from lentera_cloud.kit import docs, openapi, problems
 from lentera_cloud.kit.background import BackgroundJobs, Job
 from lentera_cloud.kit.events import EventBus
 from lentera_cloud.kit.identity import Identity
 from lentera_cloud.kit.maintenance import maintenance_jobs
-from lentera_cloud.kit.openapi import describe
 from lentera_cloud.kit.secret import load_secret
 from lentera_cloud.kit.stores import StoreState, WatchedSeries
 from lentera_cloud.kit.times import SystemClock
@@ -208,7 +207,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        **describe(),
+        **openapi.describe(),
     )
     state = app.state
     state.cloud = cloud
@@ -217,6 +216,7 @@ def create_app(
     state.health, state.links, state.series = cloud.health, cloud.links, cloud.series
     problems.install(app)
     docs.install(app)
+    openapi.install(app)
     for routes in (health_routes, device_routes, command_routes, gateway_routes, ingest_routes):
         app.include_router(routes.router)
     return app

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from fastapi import FastAPI
+
+from lentera_cloud.kit.problems import ProblemDocument
+
 DESCRIPTION = """\
 Street lighting and energy meters of a city: see devices, dim lamps, query what meters measured.
 
@@ -35,3 +39,19 @@ def describe() -> dict[str, Any]:
         "openapi_tags": TAGS,
         "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     }
+
+
+def install(app: FastAPI) -> None:
+    """Add the problem document's schema, which every route's error answers refer to, to the description."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "ProblemDocument" not in schemas:
+            problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs")
+            schemas["ProblemDocument"] = problem
+        return document
+
+    app.openapi = openapi
