@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from pymodbus.constants import ExcCodes
@@ -151,7 +152,9 @@ async def test_meters_on_a_serial_line_are_read_whole(profile_id):
         devices = [SimDevice(unit, simdata=image_of(profile, wanted)) for unit in (1, 2)]
         server = ModbusSerialServer(devices, port=cable.ports[0], baudrate=19200)
         await server.serve_forever(background=True)
-        bus = ModbusBus(id="b", driver="modbus", transport="rtu", port=cable.ports[1], baud=19200, timeout_ms=2000)
+        bus = ModbusBus(
+            id="b", driver="modbus", transport="rtu", port=Path(cable.ports[1]), baud=19200, timeout_ms=2000
+        )
         async with Bench(bus, [meter(1, profile_id), meter(2, profile_id)]) as driver:
             samples = await asyncio.gather(driver.read("m1"), driver.read("m2"))
             for sample in samples:
@@ -264,6 +267,7 @@ async def test_a_late_reply_never_answers_another_question(wire, late_ms):
             other = await driver.read("m2")
             assert other is not None
             assert other.values == {"voltage_l1": 5.0, "voltage_l2": 6.0}
+            sample = None
             for _ in range(4):
                 try:
                     sample = await driver.read("m1")

@@ -158,7 +158,8 @@ def test_commands():
     assert json.loads(encode_set(Z2M, 100)) == {"state": "ON", "brightness": 254}
     assert json.loads(encode_set(Z2M, 0)) == {"state": "OFF"}
     assert json.loads(encode_set(Z2M, 0.01)) == {"state": "ON", "brightness": 1}
-    assert json.loads(encode_get()) == {"state": "", "brightness": ""}
+    assert json.loads(encode_get()) == {"brightness": ""}
+    assert json.loads(encode_get(whether_off=True)) == {"state": ""}
 
 
 @given(st.sampled_from([Z2M, HA]), st.floats(0, 100))

@@ -45,6 +45,7 @@ from lentera_model.readings import Quality, Sample
 Role = Literal["state", "availability", "telemetry"]
 _POWER: Final = "power_active_total"
 _QUESTION_EXPIRY_S: Final = 5
+_ANSWER_MS: Final = 1_000
 
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class _Lamp:
     power_w: float | None = None
     last_payload: dict[Role, bytes] = field(default_factory=dict)
     watch: proof.Watch | None = None
+    asked_whether_off_ms: int | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -157,7 +159,8 @@ class MqttDriver:
             return Confirmation("failed", reason=Reason.DEVICE_UNKNOWN, reason_text=text)
         deadline_ms = self._clock() + round(timeout_s * 1000)
         try:
-            await asyncio.wait_for(lamp.turn.acquire(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await lamp.turn.acquire()
         except TimeoutError:
             text = f"an earlier command to {device_id} took more than {timeout_s:g} s"
             return Confirmation("failed", reason=Reason.BUS_TIMEOUT, reason_text=text)
@@ -178,7 +181,10 @@ class MqttDriver:
             return Confirmation("failed", reason=Reason.BUS_TIMEOUT, reason_text=text)
         rated_w = lamp.device.rated_power_w
         lamp.news.clear()
-        watch = lamp.watch = proof.start(lamp.profile.proof, level_percent, rated_w, lamp.power_w, self._clock())
+        now_ms = self._clock()
+        trusted_ms = 0 if lamp.asked_whether_off_ms is None else lamp.asked_whether_off_ms + _ANSWER_MS
+        rules = lamp.profile.proof
+        watch = lamp.watch = proof.start(rules, level_percent, rated_w, lamp.power_w, now_ms, trusted_ms)
         left_s = self._left_s(deadline_ms)
         command = encode_set(lamp.profile, level_percent)
         await self._session.publish(lamp.topics.set, command, math.ceil(left_s), left_s)
@@ -199,7 +205,7 @@ class MqttDriver:
         question_ms = proof.next_question_ms(watch)
         if question_ms is not None and question_ms <= now_ms:
             lamp.watch = proof.asked(watch, now_ms)
-            await self._ask(lamp, self._left_s(deadline_ms))
+            await self._ask(lamp, self._left_s(deadline_ms), whether_off=watch.target_percent <= 0)
             return
         until_ms = deadline_ms if question_ms is None else min(deadline_ms, question_ms)
         await _wait(lamp.news, (until_ms - now_ms) / 1000)
@@ -207,12 +213,15 @@ class MqttDriver:
     def _left_s(self, deadline_ms: int) -> float:
         return max(0.0, (deadline_ms - self._clock()) / 1000)
 
-    async def _ask(self, lamp: _Lamp, timeout_s: float) -> None:
+    async def _ask(self, lamp: _Lamp, timeout_s: float, *, whether_off: bool = False) -> None:
         """Ask for the state; a question that the broker does not take is asked again later."""
         if lamp.topics.get is None:
             return
+        if whether_off:
+            lamp.asked_whether_off_ms = self._clock()
+        question = encode_get(whether_off=whether_off)
         try:
-            await self._session.publish(lamp.topics.get, encode_get(), _QUESTION_EXPIRY_S, timeout_s)
+            await self._session.publish(lamp.topics.get, question, _QUESTION_EXPIRY_S, timeout_s)
         except MqttError as error:
             _log.info("question not sent", device=lamp.device.id, error=str(error))
 
@@ -323,7 +332,8 @@ def _worth_a_line(count: int) -> bool:
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:
     """Wait for an event at most so long, and reset it."""
     try:
-        await asyncio.wait_for(event.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
     except TimeoutError:
         return
     event.clear()

@@ -41,6 +41,8 @@ class Watch:
         echo_last_seen_ms: the lamp's own `last_seen` in that message.
         asked_at_ms: the last question.
         matches: messages with the wanted level after a question that came after the echo.
+        matched_at_ms: when the last of them came.
+        trusted_from_ms: until then a message may be the answer to an earlier question, about something else.
         proof: set when proved.
         measured: latest values published since the command.
         answered_percent: the last level shown that was not the echo's.
@@ -55,7 +57,9 @@ class Watch:
     echo_at_ms: int | None = None
     echo_last_seen_ms: int | None = None
     asked_at_ms: int | None = None
+    trusted_from_ms: int = 0
     matches: int = 0
+    matched_at_ms: int | None = None
     proof: ConfirmedBy | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     answered_percent: float | None = None
@@ -63,10 +67,15 @@ class Watch:
 
 
 def start(
-    rules: Proof, target_percent: float, rated_power_w: float | None, power_before_w: float | None, now_ms: int
+    rules: Proof,
+    target_percent: float,
+    rated_power_w: float | None,
+    power_before_w: float | None,
+    now_ms: int,
+    trusted_from_ms: int = 0,
 ) -> Watch:
     """Begin to watch a command that is published now."""
-    watch = Watch(rules, target_percent, rated_power_w, now_ms)
+    watch = Watch(rules, target_percent, rated_power_w, now_ms, trusted_from_ms=trusted_from_ms)
     return replace(watch, power_apart=power_before_w is not None and _apart(watch, power_before_w))
 
 
@@ -107,13 +116,13 @@ def _observe_level(watch: Watch, level: float, message: LampMessage, now_ms: int
         or watch.echo_last_seen_ms is None
         or message.last_seen_ms > watch.echo_last_seen_ms
     )
-    if not (watch.rules.readback and asked and fresh):
+    if not (watch.rules.readback and asked and fresh and now_ms >= watch.trusted_from_ms):
         return watch
     matches = watch.matches + 1
     power_w = message.values.get(_POWER)
     needed = 2 if power_w is not None and _apart(watch, power_w) else 1
     proof = ConfirmedBy.READBACK if matches >= needed else None
-    return replace(watch, matches=matches, answered_percent=level, proof=proof)
+    return replace(watch, matches=matches, matched_at_ms=now_ms, answered_percent=level, proof=proof)
 
 
 def next_question_ms(watch: Watch) -> int | None:
@@ -124,6 +133,8 @@ def next_question_ms(watch: Watch) -> int | None:
         return watch.echo_at_ms
     if watch.asked_at_ms is None:
         return watch.sent_at_ms + watch.rules.echo_window_ms
+    if watch.matched_at_ms is not None and watch.asked_at_ms < watch.matched_at_ms:
+        return watch.matched_at_ms  # the second of two matches need not wait
     return watch.asked_at_ms + watch.rules.ask_every_ms
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +30,11 @@ _SESSION_EXPIRY_S: Final = 86_400
 _KEEPALIVE_S: Final = 20
 _CALL_TIMEOUT_S: Final = 5.0
 _FIRST_BACKOFF_S: Final = 0.2
-_MAX_BACKOFF_S: Final = 10.0
+_MAX_BACKOFF_S: Final = 2.0
 _TOPICS_PER_SUBSCRIBE: Final = 100
 _REMEMBERED_DELIVERIES: Final = 64
+_SEND_AT_ONCE: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+_CANCEL_AGAIN_S: Final = 0.2
 _PENDING_CALLS: Final = 1000
 _UNSUPPORTED_PROTOCOL: Final = (1, 132)
 """CONNACK codes of MQTT 3.1.1 and 5 for "unacceptable protocol version"."""
@@ -137,10 +140,11 @@ class MqttSession:
 
     async def close(self) -> None:
         """Disconnect; the broker keeps the session."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        task, self._task = self._task, None
+        while task is not None and not task.done():
+            # Again and again: before Python 3.12 asyncio.wait_for, which aiomqtt uses, can swallow a cancellation.
+            task.cancel()
+            await asyncio.wait((task,), timeout=_CANCEL_AGAIN_S)
 
     @property
     def is_up(self) -> bool:
@@ -150,7 +154,8 @@ class MqttSession:
     async def wait_up(self, timeout_s: float) -> bool:
         """Wait for the link; False when it did not come in time."""
         try:
-            await asyncio.wait_for(self._up.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
         except TimeoutError:
             return False
         return True
@@ -171,7 +176,7 @@ class MqttSession:
         await client.publish(topic, payload, qos=1, properties=properties, timeout=timeout_s)
 
     async def _run(self) -> None:
-        """Connect again and again, with a jittered pause that doubles up to 10 s."""
+        """Connect again and again, with a jittered pause that doubles up to 2 s: a broker in the field is near."""
         pause_s = _FIRST_BACKOFF_S
         while True:
             try:
@@ -231,6 +236,7 @@ class MqttSession:
             protocol=self._protocol,
             keepalive=_KEEPALIVE_S,
             timeout=_CALL_TIMEOUT_S,
+            socket_options=_SEND_AT_ONCE,
             queue_type=cast("type[asyncio.Queue[Message]]", lambda maxsize: queue),
             **lasting,
         )
