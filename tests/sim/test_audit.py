@@ -151,6 +151,13 @@ def test_an_unsure_answer_may_be_stored_or_not(stored: Sequence[int]) -> None:
     assert result.produced - result.missing + result.duplicated == result.stored == len(rows)
 
 
+def test_a_certain_answer_takes_the_row_of_an_unsure_one_of_the_same_value() -> None:
+    entries = [answered("m", START_MS + 5000 * n, voltage_l1=230.0 + n % 2) for n in range(6)]
+    entries.insert(2, answered("m", START_MS + 4900, kind="unsure", voltage_l1=231.0))
+    rows = [reading("m", START_MS + 5000 * n + 10, voltage_l1=230.0 + n % 2) for n in range(6)]
+    assert counts(audit(entries, {"m": rows})) == (6, 6, 0, 0)
+
+
 def test_swapped_stamps_are_out_of_order() -> None:
     entries = [answered("m", START_MS + 1000 * n, voltage_l1=230.0 + n) for n in range(3)]
     rows = [reading("m", START_MS + at, voltage_l1=value) for at, value in ((0, 230.0), (1900, 231.0), (1500, 232.0))]

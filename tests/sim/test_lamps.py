@@ -233,6 +233,33 @@ async def test_home_assistants_lights_echo_their_state_and_measure_their_power(
         await until(lambda: answered(entries()) == received(ear, bridge))
 
 
+async def test_a_lights_nonsense_is_ignored(mosquitto: BrokerInfo, ledger: Ledger) -> None:
+    async with (
+        listener(mosquitto) as ear,
+        running(HomeAssistantLights, mosquitto, ledger, "homeassistant_json") as bridge,
+    ):
+        bridge.energise()
+        await until(lambda: bool(ear.states("lights/lamp-003/telemetry")))
+        for nonsense in ("", "[]", '{"brightness":true}'):
+            await ear.client.publish("lights/lamp-003/set", nonsense, qos=1)
+        await ear.client.publish("lights/lamp-003/set", '{"state":"ON","transition":0}', qos=1)
+        await until(lambda: len(ear.states("lights/lamp-003")) == 2)
+        assert ear.states("lights/lamp-003")[1] == {"state": "ON", "brightness": 255}
+
+
+async def test_the_on_off_attribute_alone_does_not_tell_the_brightness(zigbee: tuple[LampBridge, Listener]) -> None:
+    bridge, ear = zigbee
+    lamp = bridge.lamps[0]
+    lamp.luminaire.failed = True
+    await ear.order("zigbee2mqtt/lamp-001/get", {"state": ""})
+    await until(lambda: len(ear.states("zigbee2mqtt/lamp-001")) == 1)
+    assert ear.states("zigbee2mqtt/lamp-001")[0]["state"] == "OFF"
+    lamp.luminaire.failed = False
+    await ear.order("zigbee2mqtt/lamp-001/get", {"state": ""})
+    await until(lambda: len(ear.states("zigbee2mqtt/lamp-001")) == 1)
+    assert ear.states("zigbee2mqtt/lamp-001")[0]["state"] == "ON"
+
+
 async def test_reports_come_by_themselves(mosquitto: BrokerInfo, ledger: Ledger) -> None:
     async with listener(mosquitto) as ear, running(Zigbee2Mqtt, mosquitto, ledger, "zigbee2mqtt") as bridge:
         for lamp in bridge.lamps:

@@ -42,17 +42,20 @@ def _client(line: SerialLine, baud: int = 9600, timeout_s: float = 1.0) -> Async
 async def test_two_units_answer_at_the_pace_of_the_line(
     client: AsyncModbusSerialClient, street: Street, entries: Entries
 ) -> None:
-    started = time.monotonic()
-    first = await client.read_input_registers(0, count=80, device_id=1)
-    took_s = time.monotonic() - started
+    times_s, replies = [], []
+    for _ in range(3):
+        started = time.monotonic()
+        replies.append(await client.read_input_registers(0, count=80, device_id=1))
+        times_s.append(time.monotonic() - started)
+    first = replies[-1]
     # 8 bytes out, 165 back, a silence and the meter's turnaround; 10 bits a byte at 9600 baud.
     wire_s = (8 + 165 + 3.5) * 10 / 9600 + street.units["meter-cabinet"].profile.turnaround_ms / 1000
-    assert wire_s <= took_s < wire_s + 0.15
+    assert wire_s <= min(times_s) < wire_s + 0.15
     second = await client.read_holding_registers(23296, count=6, device_id=2)
     assert len(first.registers) == 80
     assert len(second.registers) == 6
-    await until(lambda: len(entries()) == 2)
-    cabinet, office = entries()
+    await until(lambda: len(entries()) == 4)
+    *_, cabinet, office = entries()
     profile = street.units["meter-cabinet"].profile
     assert cabinet.values == profile.decode(dict(enumerate(first.registers)))
     assert {name: round(value, 1) for name, value in office.values.items()} == {
@@ -133,6 +136,38 @@ async def test_a_line_can_be_slowed(line: SerialLine) -> None:
         started = time.monotonic()
         await client.read_input_registers(0, count=2, device_id=1)
     assert time.monotonic() - started > 0.4
+
+
+async def test_an_answer_that_may_have_come_too_late_is_unsure(line: SerialLine, entries: Entries) -> None:
+    line.extra_delay_s, line.timeout_s = 0.25, 0.3
+    async with _client(line) as client:
+        assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
+    await until(lambda: len(entries()) == 1)
+    assert entries()[0].kind == "unsure"
+
+
+async def test_an_answer_is_written_down_when_the_line_is_closed(
+    street: Street, ledger: Ledger, tmp_path: Path, entries: Entries
+) -> None:
+    made = SerialLine(tmp_path / "tty", {1: street.units["meter-cabinet"]}, ledger)
+    await made.open()
+    async with _client(made) as client:
+        await client.read_input_registers(0, count=2, device_id=1)
+        await made.close()
+    assert [entry.kind for entry in entries()] in (["answered"], ["unsure"])
+
+
+async def test_a_request_during_a_reply_collides(line: SerialLine, entries: Entries) -> None:
+    request = bytes.fromhex("010400000010")
+    descriptor = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        os.write(descriptor, request + _crc(request))
+        await asyncio.sleep(0.06)  # request, silence and turnaround take 34 ms, the reply 39 ms more
+        os.write(descriptor, request + _crc(request))
+        await asyncio.sleep(0.3)
+        assert len(os.read(descriptor, 4096)) == 37
+    finally:
+        os.close(descriptor)
 
 
 async def test_closing_leaves_nothing(street: Street, ledger: Ledger, tmp_path: Path) -> None:

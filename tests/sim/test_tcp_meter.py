@@ -95,6 +95,14 @@ async def test_an_answer_is_written_down_when_the_meter_is_closed(
     assert [entry.kind for entry in entries()] == ["answered"]
 
 
+async def test_an_answer_that_may_have_come_too_late_is_unsure(meter: TcpMeter, entries: Entries) -> None:
+    meter.extra_delay_s, meter.timeout_s = 0.25, 0.3
+    async with _client(meter) as client:
+        assert not (await client.read_input_registers(1, count=2, device_id=1)).isError()
+    await until(lambda: len(entries()) == 1)
+    assert entries()[0].kind == "unsure"
+
+
 async def test_nonsense_closes_the_connection_and_nothing_else(meter: TcpMeter) -> None:
     reader, writer = await asyncio.open_connection(meter.host, meter.port)
     writer.write(bytes.fromhex("0001 0000 0006 01 04 0001 0000"))  # a count of 0

@@ -101,6 +101,15 @@ def test_only_configured_quantities_count(street: Street) -> None:
     assert set(answer.values) == {"voltage_l1", "frequency"}
 
 
+def test_a_value_that_does_not_fit_later_is_a_device_failure() -> None:
+    profile = load_profile("abb_b23")
+    assert isinstance(profile, MeterProfile)
+    values = {register.quantity: 1.0 for register in profile.registers}
+    unit = ModbusUnit("m", profile, lambda: values)
+    values["voltage_l2"] = -5.0
+    assert exception_code(unit, read(3, 23296, 6)) == 4
+
+
 def test_a_value_that_does_not_fit_its_register_is_refused_when_built() -> None:
     profile = load_profile("abb_b23")
     assert isinstance(profile, MeterProfile)

@@ -25,7 +25,7 @@ from pymodbus.pdu import DecodePDU
 from lentera_sim.clock import wall_ms
 from lentera_sim.errors import PlanError
 from lentera_sim.ledger import Ledger
-from lentera_sim.wires.unit import Answer, ModbusUnit, respond
+from lentera_sim.wires.unit import READER_TIMEOUT_S, SURE_SHARE, Answer, ModbusUnit, respond
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class SerialLine:
         self.request_fault: Fault | None = None
         self.reply_fault: Fault | None = None
         self.extra_delay_s = 0.0
+        self.timeout_s = READER_TIMEOUT_S
         self.busy_s = 0.0
         self._ledger = ledger
         self._speed: int = speed
@@ -118,11 +119,11 @@ class SerialLine:
     async def _serve(self) -> None:
         while True:
             frame = await self._frame()
-            begun = time.monotonic()
+            asked_s = time.monotonic() - len(frame) * self._char_s - self._silence_s
             answer = self._answer(frame)
             if answer is not None:
-                await self._reply(answer)
-            self.busy_s += time.monotonic() - begun + len(frame) * self._char_s
+                await self._reply(answer, asked_s)
+            self.busy_s += time.monotonic() - asked_s
 
     async def _frame(self) -> bytes:
         """Wait for bytes, for the time that they take on the wire, and for the silence after them."""
@@ -149,16 +150,23 @@ class SerialLine:
             return None
         return None if request is None else respond(self.units, request)
 
-    async def _reply(self, answer: Answer) -> None:
+    async def _reply(self, answer: Answer, asked_s: float) -> None:
+        """Send a reply to what was asked at `asked_s` (monotonic seconds), and write it down."""
         unit = self.units[answer.pdu.dev_id]
         await asyncio.sleep(unit.profile.turnaround_ms / 1000 + self.extra_delay_s)
         frame = self._framer.buildFrame(answer.pdu)
         sent = frame if self.reply_fault is None else self.reply_fault(frame) or b""
         await self._transmit(sent)
         at_ms = wall_ms()
-        if sent == frame:
+        if sent != frame:
+            return
+        in_time = time.monotonic() - asked_s < SURE_SHARE * self.timeout_s
+        arrived = False
+        try:
             arrived = await self._was_read()
-            (self._ledger.answered if arrived else self._ledger.unsure)(answer.device, answer.values, at_ms)
+        finally:
+            sure = arrived and in_time
+            (self._ledger.answered if sure else self._ledger.unsure)(answer.device, answer.values, at_ms)
 
     async def _transmit(self, data: bytes) -> None:
         """Hand bytes over as their last bits would arrive; what comes in meanwhile collides and is lost."""

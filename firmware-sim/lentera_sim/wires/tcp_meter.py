@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerSocket
@@ -12,9 +14,18 @@ from pymodbus.pdu import DecodePDU
 
 from lentera_sim.clock import wall_ms
 from lentera_sim.ledger import Ledger
-from lentera_sim.wires.unit import Answer, ModbusUnit, respond
+from lentera_sim.wires.unit import READER_TIMEOUT_S, SURE_SHARE, Answer, ModbusUnit, respond
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """An answer that has been sent, when (wall ms), and whether within what its reader waits."""
+
+    answer: Answer
+    at_ms: int
+    in_time: bool
 
 
 class TcpMeter:
@@ -28,6 +39,7 @@ class TcpMeter:
         self.host = host
         self.port = port
         self.extra_delay_s = 0.0
+        self.timeout_s = READER_TIMEOUT_S
         self._ledger = ledger
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -54,7 +66,7 @@ class TcpMeter:
             task.add_done_callback(self._connections.discard)
         # An answer counts as arrived when the next request comes or the client closes in order; a client that closes
         # without having read it makes the kernel send a reset instead.
-        pending: list[tuple[Answer, int]] = []
+        pending: list[_Given] = []
         arrived = True
         try:
             await self._converse(reader, writer, pending)
@@ -67,12 +79,13 @@ class TcpMeter:
             writer.close()
 
     async def _converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pending: list[tuple[Answer, int]]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pending: list[_Given]
     ) -> None:
         framer = FramerSocket(DecodePDU(True))
         buffer = b""
         while data := await reader.read(4096):
             self._write_down(pending, True)
+            asked_s = time.monotonic()
             buffer += data
             while buffer:
                 try:
@@ -88,9 +101,12 @@ class TcpMeter:
                     await asyncio.sleep(self.units[request.dev_id].profile.turnaround_ms / 1000 + self.extra_delay_s)
                     writer.write(framer.buildFrame(answer.pdu))
                     await writer.drain()
-                    pending.append((answer, wall_ms()))
+                    in_time = time.monotonic() - asked_s < SURE_SHARE * self.timeout_s
+                    pending.append(_Given(answer, wall_ms(), in_time))
 
-    def _write_down(self, pending: list[tuple[Answer, int]], arrived: bool) -> None:
-        for answer, at_ms in pending:
-            (self._ledger.answered if arrived else self._ledger.unsure)(answer.device, answer.values, at_ms)
+    def _write_down(self, pending: list[_Given], arrived: bool) -> None:
+        for given in pending:
+            sure = arrived and given.in_time
+            write = self._ledger.answered if sure else self._ledger.unsure
+            write(given.answer.device, given.answer.values, given.at_ms)
         pending.clear()

@@ -21,6 +21,11 @@ from lentera_sim.errors import RegisterMapError
 
 log = logging.getLogger(__name__)
 
+READER_TIMEOUT_S = 1.0
+"""How long the readers of a street's wires wait for an answer: the default of a gateway's configuration."""
+SURE_SHARE = 0.8
+"""An answer that took more than this share of the reader's timeout may have come too late: it is unsure."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
