@@ -25,6 +25,7 @@ def _minute_ms(text: str) -> int:
     return timegm((int(text[0:4]), int(text[5:7]), int(text[8:10]), int(text[11:13]), int(text[14:16]), 0)) * 1000
 
 
+@lru_cache(maxsize=65536)  # each field of an answer has the same times again
 def parse_time(text: str) -> int:
     """Return the epoch milliseconds of InfluxDB's `2026-11-25T01:02:03.5Z` (always UTC; digits past 1 ms are cut)."""
     fraction = text[20:-1]

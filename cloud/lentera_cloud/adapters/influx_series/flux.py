@@ -14,6 +14,7 @@ from lentera_cloud.ports import Aggregate
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = '|> keep(columns: ["_time", "_value", "_field", "device"])'
+_COLUMNS_OF_ONE: Final = '|> keep(columns: ["_time", "_value", "_field"])'
 
 
 def string(text: str) -> str:
@@ -58,7 +59,7 @@ def rows(
         text += f"  |> filter(fn: (r) => {_any_of('_field', fields)})\n"
     if limit is not None:
         text += f"  |> limit(n: {limit})\n"
-    return text + f"  {_COLUMNS}\n"
+    return text + f"  {_COLUMNS_OF_ONE}\n"
 
 
 def ends(bucket: str, device: str, from_ms: int, to_ms: int) -> str:
@@ -67,8 +68,8 @@ def ends(bucket: str, device: str, from_ms: int, to_ms: int) -> str:
         _source(bucket, [device], from_ms, to_ms) + f"  |> filter(fn: (r) => r._field == {string(QUALITY_FIELD)})\n"
     )
     return (
-        f'{quality}  |> first()\n  {_COLUMNS}\n  |> yield(name: "first")\n'
-        f'{quality}  |> last()\n  {_COLUMNS}\n  |> yield(name: "last")\n'
+        f'{quality}  |> first()\n  {_COLUMNS_OF_ONE}\n  |> yield(name: "first")\n'
+        f'{quality}  |> last()\n  {_COLUMNS_OF_ONE}\n  |> yield(name: "last")\n'
     )
 
 
@@ -77,7 +78,7 @@ def suspects(bucket: str, device: str, from_ms: int, to_ms: int) -> str:
     return (
         _source(bucket, [device], from_ms, to_ms)
         + f"  |> filter(fn: (r) => r._field == {string(QUALITY_FIELD)})\n"
-        + f"  |> filter(fn: (r) => r._value > 0)\n  {_COLUMNS}\n"
+        + f"  |> filter(fn: (r) => r._value > 0)\n  {_COLUMNS_OF_ONE}\n"
     )
 
 
@@ -101,7 +102,7 @@ def windows(
         _source(bucket, [device], from_ms, to_ms)
         + f"  |> filter(fn: (r) => {_any_of('_field', fields)})\n"
         + f'  |> aggregateWindow(every: {every_ms}ms, fn: {aggregate}, createEmpty: false, timeSrc: "_start")\n'
-        + f"  |> limit(n: {limit})\n  {_COLUMNS}\n"
+        + f"  |> limit(n: {limit})\n  {_COLUMNS_OF_ONE}\n"
     )
 
 

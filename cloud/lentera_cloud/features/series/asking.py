@@ -64,6 +64,11 @@ def every_ms(text: str) -> int:
     return span
 
 
+def needs_stored(asked: Sequence[str]) -> bool:
+    """Return whether only the store can tell if these quantities exist (or, with none asked, which do)."""
+    return not asked or any(name not in CATALOGUE for name in asked)
+
+
 def checked_quantities(asked: Iterable[str], stored: Sequence[str]) -> tuple[str, ...]:
     """Return the asked quantities once each, or all that the device has where none is asked.
 

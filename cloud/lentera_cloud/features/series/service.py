@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from lentera_cloud.domain.problems import ProblemCode
-from lentera_cloud.features.series.asking import DEFAULT_LIMIT, checked_quantities, moment_ms, question
+from lentera_cloud.features.series.asking import DEFAULT_LIMIT, checked_quantities, moment_ms, needs_stored, question
 from lentera_cloud.kit.problems import Problem
 from lentera_cloud.ports import Aggregate, Clock, DeviceRow, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
 
@@ -59,8 +59,11 @@ class SeriesService:
             raise Problem(
                 ProblemCode.UNKNOWN_DEVICE, f"There is no device {asked.device!r}: GET /v1/devices lists yours."
             )
-        stored = (await self._store.latest(tenant, [asked.device])).get(asked.device, {})
-        return replace(q, quantities=checked_quantities(asked.quantities, list(stored)))
+        stored = await self._stored(tenant, asked.device) if needs_stored(asked.quantities) else ()
+        return replace(q, quantities=checked_quantities(asked.quantities, stored))
+
+    async def _stored(self, tenant: str, device: str) -> tuple[str, ...]:
+        return tuple((await self._store.latest(tenant, [device])).get(device, ()))
 
     async def answer(self, tenant: str, q: SeriesQuery) -> SeriesResult:
         """Return the answer as one, cut at the question's limit."""
