@@ -117,9 +117,9 @@ def _misfits(
         )
         return
     # A meter with a serial port alone is often behind a converter, so a tcp bus fits every meter.
-    serial = isinstance(bus, ModbusBus) and bus.transport != "tcp"
-    if serial and isinstance(profile, MeterProfile) and "rtu" not in profile.transport:
-        what = f"{bus.id} is a serial line ({bus.transport}), {profile.id} speaks only {', '.join(profile.transport)}"
+    transport = bus.transport if isinstance(bus, ModbusBus) else "tcp"
+    if transport != "tcp" and isinstance(profile, MeterProfile) and "rtu" not in profile.transport:
+        what = f"{bus.id} is a serial line ({transport}), {profile.id} speaks only {', '.join(profile.transport)}"
         yield _problem(located, position, "bus", what, "put it on a tcp bus")
     yield from _unknown_quantities(position, device, profile, located)
 
