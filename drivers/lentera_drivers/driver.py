@@ -1,154 +1,45 @@
-"""The one small interface between the gateway and every kind of bus.
-
-A polled device (a meter) is read when the gateway asks; one that reports by itself (a lamp on MQTT) hands its
-samples to `on_sample` whenever they come. Both take a level the same way, and answer with what the confirmation rests
-on.
-"""
+"""The door to the drivers: the interface's names, and the one function that builds the driver of a bus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Mapping, Sequence
 
+from lentera_drivers.interface import (
+    BusDownError,
+    Clock,
+    Confirmation,
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceRestingError,
+    DeviceTimeoutError,
+    Driver,
+    DriverError,
+    DriverSetupError,
+    OnSample,
+    OnStatus,
+    PlannedRequest,
+    Profile,
+)
 from lentera_drivers.profiles import LampProfile, MeterProfile
-from lentera_model.commands import ConfirmedBy, Reason
 from lentera_model.config import DeviceConfig, ModbusBus, MqttBus
-from lentera_model.errors import LenteraError
-from lentera_model.readings import Sample
 
-Profile = MeterProfile | LampProfile
-Clock = Callable[[], int]
-"""Milliseconds of the boot's monotonic clock."""
-OnSample = Callable[[Sample], None]
-OnStatus = Callable[[str, bool, str], None]
-"""Called with (device id, online, reason) when a device comes or goes; the reason is for people."""
-
-
-class DriverError(LenteraError):
-    """Base of what can go wrong between a gateway and a device. `device` is the device's id."""
-
-    code: ClassVar[str] = "driver"
-
-    def __init__(self, device: str, message: str) -> None:
-        """Name the device; the message says the rest."""
-        super().__init__(f"{device}: {message}")
-        self.device = device
-
-
-class DeviceTimeoutError(DriverError):
-    """The device did not answer in its time."""
-
-    code: ClassVar[str] = "device_timeout"
-
-
-class DeviceRestingError(DeviceTimeoutError):
-    """The device has not answered lately and is not asked for now, so that the others on its bus keep their pace."""
-
-    code: ClassVar[str] = "device_resting"
-
-
-class DeviceRefusedError(DriverError):
-    """The device answered with a Modbus exception. `exception_code` is its number."""
-
-    code: ClassVar[str] = "device_refused"
-
-    def __init__(self, device: str, message: str, exception_code: int) -> None:
-        """Keep the exception's number beside the text."""
-        super().__init__(device, message)
-        self.exception_code = exception_code
-
-
-class DeviceReplyError(DriverError):
-    """The device answered something that does not fit the question; nothing of it is used."""
-
-    code: ClassVar[str] = "device_reply"
-
-
-class BusDownError(DriverError):
-    """The bus itself (port, host, broker) cannot be reached."""
-
-    code: ClassVar[str] = "bus_down"
-
-
-class DriverSetupError(LenteraError):
-    """A device, its profile and its bus do not fit together."""
-
-    code: ClassVar[str] = "driver_setup"
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """How an action on a device ended, and what that knowledge rests on.
-
-    Attributes:
-        outcome: `succeeded` only with a proof; `unproved` when the device echoed the wish and nothing more was learnt.
-        confirmed_by: the proof, or ECHO with `unproved`; None when it failed.
-        reason: why it did not succeed.
-        reason_text: the same for people.
-        measured: what the device last said of itself, quantity -> value in SI units.
-    """
-
-    outcome: Literal["succeeded", "unproved", "failed"]
-    confirmed_by: ConfirmedBy | None = None
-    reason: Reason | None = None
-    reason_text: str = ""
-    measured: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRequest:
-    """One thing that a driver will do on its bus, for people to see before anything starts.
-
-    Attributes:
-        device: device id.
-        bus: bus id.
-        target: what is asked, such as `unit 1, function 4, registers 0..79`, or the topic that is listened to.
-        quantities: what the answer brings.
-        every_s: how often; for a device that reports by itself, the longest silence before it is asked.
-        wire_ms: estimated time on the wire in milliseconds, None where it does not matter.
-    """
-
-    device: str
-    bus: str
-    target: str
-    quantities: tuple[str, ...]
-    every_s: float
-    wire_ms: float | None
-
-
-class Driver(Protocol):
-    """A driver of one bus."""
-
-    async def open(self) -> None:
-        """Start; returns at once, even when the bus is down (devices then report so by `on_status`)."""
-        ...
-
-    async def close(self) -> None:
-        """Stop, and give back port, sockets and tasks."""
-        ...
-
-    async def read(self, device_id: str) -> Sample | None:
-        """Poll a device once; None when it reports by itself.
-
-        Values of a part that failed are absent; only when every part failed is the error raised.
-
-        Raises:
-            DeviceTimeoutError: it did not answer (DeviceRestingError: it was not even asked).
-            DeviceRefusedError: it answered with an exception.
-            DeviceReplyError: it answered something that does not fit.
-            BusDownError: its bus cannot be reached.
-            DriverSetupError: the driver has no such device.
-        """
-        ...
-
-    async def set_level(self, device_id: str, level_percent: float, timeout_s: float) -> Confirmation:
-        """Ask a luminaire for a level in percent and find out whether it acted; never raises for the device's sake."""
-        ...
-
-    def describe_plan(self) -> list[PlannedRequest]:
-        """Say what the driver does on its bus."""
-        ...
+__all__ = [
+    "BusDownError",
+    "Clock",
+    "Confirmation",
+    "DeviceRefusedError",
+    "DeviceReplyError",
+    "DeviceRestingError",
+    "DeviceTimeoutError",
+    "Driver",
+    "DriverError",
+    "DriverSetupError",
+    "OnSample",
+    "OnStatus",
+    "PlannedRequest",
+    "Profile",
+    "open_driver",
+]
 
 
 def open_driver(
@@ -184,6 +75,7 @@ def open_driver(
                 f"device {device.id!r} on bus {bus.id!r}: profile {device.profile!r} {what}; "
                 f"choose a profile of a {'meter' if isinstance(bus, ModbusBus) else 'lamp'}"
             )
+    # Imported here: a board without a broker never loads the MQTT library, one without a line never pymodbus.
     if isinstance(bus, ModbusBus):
         from lentera_drivers.modbus.driver import ModbusDriver
 

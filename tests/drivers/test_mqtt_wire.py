@@ -1,195 +1,23 @@
-"""The MQTT driver against Mosquitto and lamps that are honest, slow, mute, offline, or only say so."""
+"""The MQTT driver on Mosquitto: what comes in, what goes wrong, and what a broken connection costs: nothing."""
 
 import asyncio
-import contextlib
 import json
-import socket
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
 
 import aiomqtt
 import pytest
 
 from lentera_drivers.driver import DriverSetupError, open_driver
-from lentera_drivers.mqtt.driver import MqttDriver
-from lentera_drivers.profiles import LampProfile, decode_lamp_payload, load_profile
-from lentera_model.commands import ConfirmedBy, Reason
+from lentera_model.commands import Reason
 from lentera_model.config import DeviceConfig, MqttBus
-from lentera_model.readings import Quality, Sample
 from tests.drivers.lamps import FakeLamp
-
-
-def profile(profile_id: str) -> LampProfile:
-    found = load_profile(profile_id)
-    assert isinstance(found, LampProfile)
-    return found
-
-
-Z2M = profile("zigbee2mqtt_light")
-HA = profile("homeassistant_json_light")
-
-
-class Street:
-    """A driver for some lamps, with everything that it reports."""
-
-    def __init__(self, host: str, port: int, *names: str, profile: LampProfile = Z2M, every_s: float = 10) -> None:
-        self.samples: list[Sample] = []
-        self.statuses: list[tuple[str, bool, str]] = []
-        self._news = asyncio.Event()
-        bus = MqttBus.model_validate({"id": "lamps", "driver": "mqtt", "host": host, "tcp_port": port})
-        data = {"profile": profile.id, "bus": "lamps", "rated_power_w": 60, "every_s": every_s}
-        devices = [DeviceConfig.model_validate(data | {"id": name, "topic": name}) for name in names]
-        driver = open_driver(
-            bus, devices, {profile.id: profile}, now_ms, self._sample, self._status, owner=uuid.uuid4().hex[:8]
-        )
-        assert isinstance(driver, MqttDriver)
-        self.driver = driver
-
-    def _sample(self, sample: Sample) -> None:
-        self.samples.append(sample)
-        self._news.set()
-
-    def _status(self, device: str, online: bool, reason: str) -> None:
-        self.statuses.append((device, online, reason))
-        self._news.set()
-
-    async def __aenter__(self) -> "Street":
-        await self.driver.open()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.driver.close()
-
-    async def ready(self) -> "Street":
-        """Wait for the broker."""
-        await self.until(lambda: self.driver.session_counters.connections > 0)
-        return self
-
-    async def until(self, condition: Callable[[], Any]) -> None:
-        """Wait until something is true, looking at each piece of news."""
-        async with asyncio.timeout(8):
-            while not condition():
-                self._news.clear()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.05):
-                        await self._news.wait()
-
-    def levels(self) -> list[float]:
-        return [sample.values["level_percent"] for sample in self.samples if "level_percent" in sample.values]
-
-
-def now_ms() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
-
-
-@pytest.fixture
-def name() -> str:
-    """A lamp's name, and so topics, of its own."""
-    return f"lamp-{uuid.uuid4().hex[:10]}"
-
-
-async def command(mosquitto, name: str, level: float, timeout_s: float = 0.8, profile: LampProfile = Z2M, **behaviour):
-    """Dim one fake lamp, after it has said how it is; return the end, the lamp and the street."""
-    street = Street(mosquitto.host, mosquitto.port, name, profile=profile)
-    lamp = FakeLamp(profile, name, **behaviour).at(mosquitto.host, mosquitto.port)
-    async with street, lamp:
-        await street.ready()
-        await lamp.report()
-        if profile is HA:
-            await lamp.telemetry()
-        await street.until(lambda: len(street.samples) == len(lamp.published))
-        end = await street.driver.set_level(name, level, timeout_s)
-        await street.until(lambda: len(street.samples) == len(lamp.published))
-    return end, lamp, street
-
-
-async def test_echo_and_act_is_proved_by_readback(mosquitto, name):
-    started = time.monotonic()
-    end, lamp, _ = await command(mosquitto, name, 40, timeout_s=5)
-    assert (end.outcome, end.confirmed_by, end.reason) == ("succeeded", ConfirmedBy.READBACK, None)
-    assert end.measured["level_percent"] == pytest.approx(40, abs=0.5)
-    assert lamp.commands == [{"state": "ON", "brightness": 102}]
-    assert time.monotonic() - started < 2
-
-
-async def test_off_is_proved_by_asking_for_the_state(mosquitto, name):
-    end, lamp, _ = await command(mosquitto, name, 0, timeout_s=5)
-    assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
-    assert lamp.commands == [{"state": "OFF"}]
-    assert {json.dumps(question) for question in lamp.questions} == {'{"state": ""}'}
-
-
-async def test_a_lamp_that_only_says_so_and_does_not_answer_is_unproved(mosquitto, name):
-    end, lamp, _ = await command(mosquitto, name, 40, act_s=None, answers=False)
-    assert (end.outcome, end.confirmed_by, end.reason) == ("unproved", ConfirmedBy.ECHO, Reason.UNPROVED)
-    assert 3 <= len(lamp.questions) <= 8, "it was asked about every 150 ms"
-
-
-async def test_a_lamp_that_only_says_so_is_found_out_when_asked(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, act_s=None)
-    assert (end.outcome, end.confirmed_by, end.reason) == ("failed", None, Reason.LEVEL_MISMATCH)
-    assert "the lamp is at 100.0 %" in end.reason_text
-
-
-@pytest.mark.parametrize("echo_s", [0.1, 0.35, 0.5])
-async def test_a_late_echo_proves_nothing(mosquitto, name, echo_s):
-    end, _, _ = await command(mosquitto, name, 40, act_s=None, echo_s=echo_s)
-    assert (end.outcome, end.reason) == ("failed", Reason.LEVEL_MISMATCH)
-    end, _, _ = await command(mosquitto, name, 40, act_s=None, echo_s=echo_s, answers=False)
-    assert (end.outcome, end.confirmed_by) == ("unproved", ConfirmedBy.ECHO)
-
-
-async def test_a_late_echo_does_not_hide_that_the_lamp_acted(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, timeout_s=5, act_s=0.2, echo_s=0.35)
-    assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
-
-
-async def test_a_lamp_without_an_echo(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, timeout_s=5, echo_s=None)
-    assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
-
-
-async def test_answers_from_a_cache_prove_nothing_when_the_lamp_was_not_heard(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, act_s=None, answers_from_cache=True, says_last_seen=True)
-    assert (end.outcome, end.confirmed_by) == ("unproved", ConfirmedBy.ECHO)
-
-
-async def test_a_slow_lamp_is_waited_for(mosquitto, name):
-    end, _, street = await command(mosquitto, name, 40, timeout_s=5, act_s=0.6)
-    assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
-    assert 100.0 in street.levels()[1:], "the answers on the way were kept"
-
-
-async def test_a_mute_lamp_is_a_timeout(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, act_s=None, echo_s=None, answers=False)
-    assert (end.outcome, end.confirmed_by, end.reason) == ("failed", None, Reason.BUS_TIMEOUT)
-
-
-async def test_power_proves_where_nothing_can_be_asked(mosquitto, name):
-    end, lamp, _ = await command(mosquitto, name, 40, timeout_s=5, profile=HA, telemetry_s=0.05)
-    assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.POWER)
-    assert end.measured["power_active_total"] == pytest.approx(24, abs=0.5)
-    assert lamp.questions == []
-
-
-async def test_without_a_measurement_it_stays_unproved(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, profile=HA)
-    assert (end.outcome, end.confirmed_by) == ("unproved", ConfirmedBy.ECHO)
-
-
-async def test_everything_published_becomes_a_sample_and_an_echo_is_marked(mosquitto, name):
-    _, lamp, street = await command(mosquitto, name, 40, timeout_s=5)
-    assert [sample.values for sample in street.samples] == [
-        decode_lamp_payload(Z2M, payload).values for payload in lamp.published
-    ]
-    suspects = [sample for sample in street.samples if sample.quality is Quality.SUSPECT]
-    assert len(suspects) == 1
-    assert suspects[0].values["power_active_total"] == 60.0, "the echo carries the power of before"
-    assert all(sample.device == name and sample.profile == Z2M.id for sample in street.samples)
-    stamps = [sample.monotonic_ms for sample in street.samples]
-    assert stamps == sorted(stamps)
+from tests.drivers.mqtt_street import (
+    Z2M,
+    Street,
+    cut,
+    now_ms,
+)
 
 
 async def test_a_lamp_known_to_be_offline_fails_at_once(mosquitto, name):
@@ -203,7 +31,7 @@ async def test_a_lamp_known_to_be_offline_fails_at_once(mosquitto, name):
         started = time.monotonic()
         end = await street.driver.set_level(name, 40, 5)
         assert (end.outcome, end.reason) == ("failed", Reason.DEVICE_OFFLINE)
-        assert time.monotonic() - started < 0.2
+        assert time.monotonic() - started < 1
         await lamp.say(b"online", lamp.topics.availability)
         await street.until(lambda: len(street.statuses) == 2)
         assert [status[:2] for status in street.statuses] == [(name, False), (name, True)]
@@ -259,17 +87,15 @@ async def test_one_slow_lamp_does_not_delay_another_and_commands_to_one_queue_up
     where = (mosquitto.host, mosquitto.port)
     async with (
         Street(*where, slow, quick) as street,
-        FakeLamp(Z2M, slow, act_s=0.7).at(*where) as slow_lamp,
+        FakeLamp(Z2M, slow, act_s=2.0).at(*where) as slow_lamp,
         FakeLamp(Z2M, quick).at(*where),
     ):
         await street.ready()
-        first = asyncio.create_task(street.driver.set_level(slow, 40, 5))
+        first = asyncio.create_task(street.driver.set_level(slow, 40, 8))
         await street.until(lambda: slow_lamp.commands)
-        second = asyncio.create_task(street.driver.set_level(slow, 70, 5))
-        started = time.monotonic()
+        second = asyncio.create_task(street.driver.set_level(slow, 70, 12))
         end = await street.driver.set_level(quick, 40, 5)
         assert end.outcome == "succeeded"
-        assert time.monotonic() - started < 0.6
         assert not first.done()
         assert len(slow_lamp.commands) == 1, "the second command waits for the first"
         assert [(await task).outcome for task in (first, second)] == ["succeeded", "succeeded"]
@@ -383,15 +209,6 @@ async def test_what_is_published_between_two_runs_is_delivered(mosquitto, name):
             await client.publish(f"zigbee2mqtt/{name}", json.dumps({"power": number}), qos=1)
     async with street:
         await street.until(lambda: len(street.samples) == 30)
-
-
-def cut(driver: MqttDriver) -> None:
-    """Close the driver's socket under its feet."""
-    client = driver._session._client
-    assert client is not None
-    connection = client._client.socket()
-    assert isinstance(connection, socket.socket)
-    connection.shutdown(socket.SHUT_RDWR)
 
 
 def test_two_lamps_on_one_topic_are_refused():

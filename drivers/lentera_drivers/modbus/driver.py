@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from lentera_drivers.driver import (
+from lentera_drivers.interface import (
     BusDownError,
     Clock,
     Confirmation,

@@ -24,7 +24,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from serial import SerialException
 
-from lentera_drivers.driver import BusDownError, DeviceRefusedError, DeviceReplyError, DeviceTimeoutError
+from lentera_drivers.interface import BusDownError, DeviceRefusedError, DeviceReplyError, DeviceTimeoutError
 from lentera_drivers.modbus.plan import ReadBlock, WireCost, serial_cost, tcp_cost
 from lentera_drivers.modbus.priority_lock import READ, PriorityLock
 from lentera_model.config import ModbusBus

@@ -17,7 +17,7 @@ from typing import Final, Literal
 import structlog
 from aiomqtt import Message, MqttError
 
-from lentera_drivers.driver import (
+from lentera_drivers.interface import (
     Clock,
     Confirmation,
     DriverSetupError,

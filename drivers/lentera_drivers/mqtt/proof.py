@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from lentera_drivers.driver import Confirmation
+from lentera_drivers.interface import Confirmation
 from lentera_drivers.profiles import LampMessage, Proof
 from lentera_model.commands import ConfirmedBy, Reason
 
