@@ -89,7 +89,7 @@ class Cloud:
         self.ingest = IngestService(
             registry, self.series, clock, publish, settings.ingest_budget_bytes, settings.future_tolerance_s * 1000
         )
-        self.commands = CommandsService(registry, clock, publish)
+        self.commands = CommandsService(registry, clock, self.hub.is_connected, publish)
         self.devices = DevicesService(registry, self.latest, clock, self.hub.is_connected, publish)
         self.gateways = GatewaysService(registry, clock, self.hub.last_heard_ms, publish)
         self.health = HealthService(registry, self.registry_state, self.series_state)

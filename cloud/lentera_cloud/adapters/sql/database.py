@@ -39,6 +39,7 @@ class Database:
         self._url = make_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._write_lock = asyncio.Lock() if self.is_sqlite else None
+        self._migrated = False
         self.engine = self._sqlite_engine() if self.is_sqlite else self._postgres_engine()
 
     @property
@@ -65,6 +66,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection for reading; what it sees is one snapshot on SQLite."""
+        self._check_migrated()
         with _translated(self.where):
             async with self.engine.connect() as connection:
                 yield connection
@@ -72,6 +74,16 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction: committed when the block ends, rolled back when it raises."""
+        self._check_migrated()
+        async with self._transaction() as connection:
+            yield connection
+
+    def _check_migrated(self) -> None:
+        if not self._migrated:
+            raise StoreUnavailableError(f"the registry at {self.where} has not started yet: its tables may be missing")
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         async with AsyncExitStack() as stack:
             if self._write_lock is not None:
                 await stack.enter_async_context(self._write_lock)
@@ -85,10 +97,11 @@ class Database:
         """Bring the schema up to date. Raises :class:`StoreUnavailableError` when the database is away."""
         if self.is_sqlite and self._url.database:
             Path(self._url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-        async with self.write() as connection:
+        async with self._transaction() as connection:
             if not self.is_sqlite:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             await connection.run_sync(_upgrade)
+        self._migrated = True
 
     async def close(self) -> None:
         """Close every connection."""
@@ -109,18 +122,21 @@ class _translated:
             return
         lost = isinstance(error, DBAPIError) and error.connection_invalidated
         away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError | TimeoutError)
-        if lost or away or _is_server_shutdown(error):
+        if lost or away or _says_not_now(error):
             cause = str(getattr(error, "orig", None) or error).splitlines()[0] if str(error) else type(error).__name__
             raise StoreUnavailableError(
                 f"the registry at {self._where} cannot be used now ({cause}): see that the database runs and has space"
             ) from error
 
 
-def _is_server_shutdown(error: BaseException) -> bool:
-    """Say whether PostgreSQL ended the connection (classes 57 operator intervention, 53 resources, 08 connection)."""
+_NOT_NOW = frozenset({"08", "28", "3D", "53", "57"})
+"""Classes of PostgreSQL's SQLSTATE: connection, log-in, no such database, out of resources, operator intervention."""
+
+
+def _says_not_now(error: BaseException) -> bool:
     original = getattr(error, "orig", error)
     state = getattr(original, "sqlstate", None) or getattr(getattr(original, "__cause__", None), "sqlstate", None)
-    return isinstance(state, str) and state[:2] in {"57", "53", "08"}
+    return isinstance(state, str) and state[:2] in _NOT_NOW
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -65,11 +65,18 @@ class CommandsService:
     saved. So several events of one execution, or several processes, never lose each other's change.
     """
 
-    def __init__(self, registry: Registry, clock: Clock, publish: Callable[[object], Awaitable[None]]) -> None:
-        """Use this registry and clock; ``publish`` takes domain events."""
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Clock,
+        is_connected: Callable[[str], bool],
+        publish: Callable[[object], Awaitable[None]],
+    ) -> None:
+        """Use these; ``is_connected`` says whether a gateway has a link, ``publish`` takes domain events."""
         self._registry = registry
         self._commands = registry.commands
         self._clock = clock
+        self._is_connected = is_connected
         self._publish = publish
         self.watchers = Watchers()
 
@@ -85,7 +92,8 @@ class CommandsService:
             record = await self._commands.create(tenant, command, [execution], KEEP_KEY_MS)
         except IdempotencyConflictError as error:
             raise Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED, str(error)) from error
-        if record.replayed:
+        # A link that opens after this question finds the execution in the registry by itself.
+        if record.replayed or not self._is_connected(execution.gateway):
             return record
         moved = [await self.apply(tenant, one.execution_id, LinkUp()) or one for one in record.executions]
         return CommandRecord(record.command, tuple(moved))
@@ -206,14 +214,14 @@ class CommandsService:
             _log.warning("report_of_unknown_execution", gateway=report.gateway, execution=report.execution_id)
 
     async def on_link_opened(self, event: LinkOpened) -> None:
-        """Send what waits for this gateway, in order; what an earlier link had been given is sent again."""
+        """Send what waits for this gateway, in order, and again what an earlier link was given without an answer."""
         for one in await self._commands.live_of_gateway(event.tenant, event.gateway):
             if one.state is not ExecutionState.QUEUED:
                 await self.apply(event.tenant, one.execution_id, LinkLost())
             await self.apply(event.tenant, one.execution_id, LinkUp())
 
     async def on_link_closed(self, event: LinkClosed) -> None:
-        """Put what the lost link had been given back into the queue."""
+        """Put what the lost link was given without an answer back into the queue."""
         for one in await self._commands.live_of_gateway(event.tenant, event.gateway):
             await self.apply(event.tenant, one.execution_id, LinkLost())
 

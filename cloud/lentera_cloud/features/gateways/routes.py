@@ -56,7 +56,7 @@ async def list_gateways(who: Reader, service: Service) -> GatewaysOut:
     "/{gateway_id}", summary="See a gateway", responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY)
 )
 async def get_gateway(gateway_id: GatewayId, who: Reader, service: Service) -> GatewayOut:
-    """Return one gateway."""
+    """Return one gateway: whether it is connected, what waits on it, what was refused."""
     return gateway_out(await service.get(who.tenant, gateway_id))
 
 

@@ -90,7 +90,12 @@ class LinkHub:
         """Run something that must outlive the connection it follows from."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._followed_up)
+
+    def _followed_up(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("follow_up_failed", exc_info=error)
 
     async def close(self) -> None:
         """Cancel what is still being followed up."""
