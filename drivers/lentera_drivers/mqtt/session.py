@@ -29,6 +29,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 _SESSION_EXPIRY_S: Final = 86_400
 _KEEPALIVE_S: Final = 20
 _CALL_TIMEOUT_S: Final = 5.0
+_CONNECT_TIMEOUT_S: Final = 1.5
+_AIOMQTT_TIMEOUT: Final = "Operation timed out"
 _FIRST_BACKOFF_S: Final = 0.2
 _MAX_BACKOFF_S: Final = 2.0
 _TOPICS_PER_SUBSCRIBE: Final = 100
@@ -181,6 +183,7 @@ class MqttSession:
         while True:
             try:
                 async with self._new_client() as client:
+                    client.timeout = _CALL_TIMEOUT_S
                     await self._subscribe(client)
                     self._client = client
                     self._up.set()
@@ -205,13 +208,14 @@ class MqttSession:
             pass
 
     def _falls_back(self, error: Exception) -> bool:
-        """Take MQTT 3.1.1 when the broker knows no MQTT 5."""
-        if not isinstance(error, MqttCodeError) or self._protocol is not ProtocolVersion.V5:
+        """Take MQTT 3.1.1 when the broker knows no MQTT 5: it says so, or misreads our packet and stays silent."""
+        if self._protocol is not ProtocolVersion.V5:
             return False
-        code = getattr(error.rc, "value", error.rc)
-        if code not in _UNSUPPORTED_PROTOCOL:
+        code = getattr(error.rc, "value", error.rc) if isinstance(error, MqttCodeError) else None
+        silent = str(error) == _AIOMQTT_TIMEOUT and self.counters.connections == 0
+        if code not in _UNSUPPORTED_PROTOCOL and not silent:
             return False
-        _log.info("broker speaks no MQTT 5, taking 3.1.1", broker=str(self._address))
+        _log.info("broker answers no MQTT 5, taking 3.1.1", broker=str(self._address))
         self._protocol = ProtocolVersion.V311
         return True
 
@@ -235,7 +239,7 @@ class MqttSession:
             identifier=address.client_id,
             protocol=self._protocol,
             keepalive=_KEEPALIVE_S,
-            timeout=_CALL_TIMEOUT_S,
+            timeout=_CONNECT_TIMEOUT_S,
             socket_options=_SEND_AT_ONCE,
             queue_type=cast("type[asyncio.Queue[Message]]", lambda maxsize: queue),
             **lasting,
