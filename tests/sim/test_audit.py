@@ -99,6 +99,18 @@ def test_blocks_of_one_poll_that_share_a_late_stamp_are_found() -> None:
     assert counts(audit(entries, {"m": rows})) == (100, 100, 0, 0)
 
 
+def test_a_usual_delay_of_most_of_the_interval_is_learnt_from_constants_alone() -> None:
+    times = [START_MS + 1000 * n for n in range(50)]
+    rows = [reading("m", at + 800, energy_active_export=0.0) for at in times]
+    assert counts(audit([answered("m", at, energy_active_export=0.0) for at in times], {"m": rows})) == (50, 50, 0, 0)
+
+
+def test_a_usual_delay_is_not_bent_to_excuse_a_loss_by_a_double() -> None:
+    entries = [answered("m", START_MS + 800 * n, energy_active_export=0.0) for n in range(4)]
+    rows = [reading("m", START_MS + at, energy_active_export=0.0) for at in (820, 1170, 1620, 2420)]
+    assert counts(audit(entries, {"m": rows})) == (4, 4, 1, 1)
+
+
 def test_an_echo_and_a_report_of_the_same_value_are_two() -> None:
     entries = [answered("lamp", START_MS + at, level_percent=40.0) for at in (0, 30, 60, 5000)]
     rows = [reading("lamp", START_MS + at, level_percent=40.0) for at in (51, 52, 70, 5002)]

@@ -194,7 +194,7 @@ class LampBridge(ABC):
         self._ledger.acted(lamp.device, {"level_percent": lamp.luminaire.level_percent(lamp.now_ms)}, wall_ms())
         self.later(self.change_report_s, lambda: self.report_change(lamp))
 
-    change_report_s = 0.3
+    change_report_s = 0.15
     """How long after a lamp has settled it reports its new power by itself."""
 
     def _announce(self, lamp: NetworkLamp) -> None:

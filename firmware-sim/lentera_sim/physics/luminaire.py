@@ -48,7 +48,7 @@ class Luminaire:
     """One lamp. Times are simulated milliseconds and must not go back by more than what has not been read yet."""
 
     def __init__(
-        self, name: str, rated_w: float, phase: int, *, delay_ms: int = 150, fade_ms: int = 200, energy_wh: float = 0.0
+        self, name: str, rated_w: float, phase: int, *, delay_ms: int = 150, fade_ms: int = 120, energy_wh: float = 0.0
     ) -> None:
         """Build a lamp that is without supply until `energise`; `energy_wh` is its counter's start."""
         if not rated_w > 0 or phase not in (0, 1, 2):
