@@ -1,8 +1,8 @@
 """Measure the series stores: values a second written and asked, bytes a value, against a row a value in the same run.
 
 `python -m bench.series_bench` prints JSON. The load is the cabinet's meter, 30 values each 10 s: 26 instantaneous ones
-with 0.5 % of Gaussian noise in the meter's own resolution (0.1 V, 1 mA, 1 W), 4 counters in steps of 10 Wh. The machine is
-shared with whatever else runs, so the ratios say more than the figures.
+with 0.5 % of Gaussian noise in the meter's own resolution (0.1 V, 1 mA, 1 W), 4 counters in steps of 10 Wh. The
+machine is shared with whatever else runs, so the ratios say more than the figures.
 """
 
 from __future__ import annotations

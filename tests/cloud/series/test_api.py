@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,6 +28,10 @@ from lentera_model.readings import Quality
 from tests.cloud.series.model import HOUR_MS, T0, reading
 
 NOW = T0 + HOUR_MS
+
+
+def at(moment_ms: int) -> str:
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class FixedClock:
@@ -71,10 +76,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     await registry.close()
 
 
-def at(moment_ms: int) -> str:
-    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 async def test_stored_readings_come_as_they_are(api):
     await api.store.write(
         "stabat",
@@ -117,24 +118,24 @@ async def test_windows_and_aggregates(api):
     assert [point["values"]["voltage_l1"] for point in without.json()["points"]] == [7, 22]
 
 
-@pytest.mark.parametrize(
-    ("from_", "to", "found"),
-    [
-        ("-1h", "now", [0, 10, 59]),
-        ("-30m", "now", [59]),
-        ("-3600s", "-50m", [0]),
-        ("-7d", "-1s", [0, 10, 59]),
-        ("-1w", at(T0 + 600_000), [0]),
-        (at(T0 + 600_000), at(T0 + 600_001), [10]),
-        ("2026-09-21T21:00:00+07:00", "now", [0, 10, 59]),
-        ("2026-09-21T21:00:00 07:00", "now", [0, 10, 59]),  # a "+" that nobody escaped
-    ],
-)
-async def test_bounds_in_every_way_of_writing(api, from_, to, found):
+RANGES = [
+    ("-1h", "now", [0, 10, 59]),
+    ("-30m", "now", [59]),
+    ("-3600s", "-50m", [0]),
+    ("-7d", "-1s", [0, 10, 59]),
+    ("-1w", at(T0 + 600_000), [0]),
+    (at(T0 + 600_000), at(T0 + 600_001), [10]),
+    ("2026-09-21T21:00:00+07:00", "now", [0, 10, 59]),
+    ("2026-09-21T21:00:00 07:00", "now", [0, 10, 59]),  # a "+" that nobody escaped
+]
+
+
+async def test_bounds_in_every_way_of_writing(api):
     assert at(T0) == "2026-09-21T14:00:00.000Z"
     await api.store.write("stabat", [reading(T0 + i * 60_000, voltage_l1=i) for i in (0, 10, 59)])
-    answer = await api.get(device="m1", quantity="voltage_l1", from_=from_, to=to)
-    assert [point["values"]["voltage_l1"] for point in answer.json()["points"]] == found
+    for from_, to, found in RANGES:
+        answer = await api.get(device="m1", quantity="voltage_l1", from_=from_, to=to)
+        assert [point["values"]["voltage_l1"] for point in answer.json()["points"]] == found, (from_, to)
 
 
 async def test_no_quantity_asks_for_all_that_the_device_has(api):
@@ -174,12 +175,12 @@ async def test_csv_has_units_and_goes_to_the_end(api, monkeypatch):
     assert [row[1] for row in rows[1:]] == [f"{230 + i / 10:.4g}" for i in range(100)]
 
 
-@pytest.mark.parametrize("limit", [1, 7, 8, 20, 21])
-async def test_csv_stops_at_a_limit(api, monkeypatch, limit):
+async def test_csv_stops_at_a_limit(api, monkeypatch):
     monkeypatch.setattr(service, "PAGE_POINTS", 7)
     await api.store.write("stabat", [reading(T0 + i * 1000, voltage_l1=i) for i in range(20)])
-    answer = await api.get(device="m1", quantity="voltage_l1", format="csv", limit=str(limit))
-    assert answer.text.count("\r\n") == 1 + min(limit, 20)
+    for limit in (1, 7, 8, 20, 21):
+        answer = await api.get(device="m1", quantity="voltage_l1", format="csv", limit=str(limit))
+        assert answer.text.count("\r\n") == 1 + min(limit, 20)
 
 
 async def test_csv_of_windows_is_the_same_in_pages(api, monkeypatch):
@@ -191,67 +192,67 @@ async def test_csv_of_windows_is_the_same_in_pages(api, monkeypatch):
     assert whole.count("\r\n") == 51
 
 
-@pytest.mark.parametrize(
-    ("params", "field", "said"),
-    [
-        ({"from_": "yesterday"}, "query.from", "-1h"),
-        ({"from_": "-1y"}, "query.from", "-30s, -15m, -1h or -7d"),
-        ({"from_": "2026-11-25T01:02:03"}, "query.from", "no zone"),
-        ({"to": "2026-13-01T00:00:00Z"}, "query.to", "no time"),
-        ({"to": "1960-01-01T00:00:00Z"}, "query.to", "1970 to 2100"),
-        ({"from_": "now", "to": "-1h"}, "query.from", "not before `to`"),
-        ({"every": "15"}, "query.every", "10s, 15m, 1h or 1d"),
-        ({"every": "1mo"}, "query.every", "10s, 15m, 1h or 1d"),
-        ({"every": "0s"}, "query.every", "between 1s and 366d"),
-        ({"every": "999999d"}, "query.every", "between 1s and 366d"),
-        ({"aggregate": "mean"}, "query.aggregate", "add `every`"),
-        ({"every": "15m", "aggregate": "median"}, "query.aggregate", "'mean', 'min', 'max' or 'last'"),
-        ({"quantity": "power_activ_total"}, "query.quantity", "did you mean power_active_total?"),
-        ({"quantity": "x" * 10_000}, "query.quantity", "GET /v1/devices"),
-        ({"quantity": ["voltage_l1"] * 101}, "query.quantity", "100"),
-        ({"limit": "0"}, "query.limit", "greater than or equal to 1"),
-        ({"limit": "100001"}, "query.limit", "less than or equal to 100000"),
-        ({"format": "xml"}, "query.format", "'json' or 'csv'"),
-        ({"device": "lampu jalan"}, "query.device", "pattern"),
-    ],
-)
-async def test_what_does_not_fit_is_named_with_its_remedy(api, params, field, said):
-    answer = await api.get(**({"device": "m1"} | params))
-    assert answer.status_code == 422, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["code"] == "invalid_request"
-    assert problem["errors"][0]["field"] == field
-    assert said in problem["errors"][0]["message"]
-    assert len(problem["detail"]) < 500
+MISFITS: list[tuple[dict[str, Any], str, str]] = [
+    ({"from_": "yesterday"}, "query.from", "-1h"),
+    ({"from_": "-1y"}, "query.from", "-30s, -15m, -1h or -7d"),
+    ({"from_": "2026-11-25T01:02:03"}, "query.from", "no zone"),
+    ({"to": "2026-13-01T00:00:00Z"}, "query.to", "no time"),
+    ({"to": "1960-01-01T00:00:00Z"}, "query.to", "1970 to 2100"),
+    ({"from_": "now", "to": "-1h"}, "query.from", "not before `to`"),
+    ({"every": "15"}, "query.every", "10s, 15m, 1h or 1d"),
+    ({"every": "1mo"}, "query.every", "10s, 15m, 1h or 1d"),
+    ({"every": "0s"}, "query.every", "between 1s and 366d"),
+    ({"every": "999999d"}, "query.every", "between 1s and 366d"),
+    ({"aggregate": "mean"}, "query.aggregate", "add `every`"),
+    ({"every": "15m", "aggregate": "median"}, "query.aggregate", "'mean', 'min', 'max' or 'last'"),
+    ({"quantity": "power_activ_total"}, "query.quantity", "did you mean power_active_total?"),
+    ({"quantity": "x" * 10_000}, "query.quantity", "GET /v1/devices"),
+    ({"quantity": ["voltage_l1"] * 101}, "query.quantity", "100"),
+    ({"limit": "0"}, "query.limit", "greater than or equal to 1"),
+    ({"limit": "100001"}, "query.limit", "less than or equal to 100000"),
+    ({"format": "xml"}, "query.format", "'json' or 'csv'"),
+    ({"device": "lampu jalan"}, "query.device", "pattern"),
+]
 
 
-@pytest.mark.parametrize("device", ["m2", "nothing"])
-async def test_a_foreign_device_is_answered_like_one_that_is_not_there(api, device):
+async def test_what_does_not_fit_is_named_with_its_remedy(api):
+    for params, field, said in MISFITS:
+        answer = await api.get(**({"device": "m1"} | params))
+        assert answer.status_code == 422, (params, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["code"] == "invalid_request"
+        assert problem["errors"][0]["field"] == field
+        assert said in problem["errors"][0]["message"]
+        assert len(problem["detail"]) < 500
+
+
+async def test_a_foreign_device_is_answered_like_one_that_is_not_there(api):
     await api.store.write("binjai", [reading(T0, "m2", voltage_l1=1)])
-    answer = await api.get(device=device)
-    assert answer.status_code == 404
-    assert answer.json()["code"] == "unknown_device"
-    assert answer.json()["detail"] == f"There is no device {device!r}: GET /v1/devices lists yours."
+    for device in ("m2", "nothing"):
+        answer = await api.get(device=device)
+        assert answer.status_code == 404
+        assert answer.json()["code"] == "unknown_device"
+        assert answer.json()["detail"] == f"There is no device {device!r}: GET /v1/devices lists yours."
 
 
-@pytest.mark.parametrize("role", list(Role))
-async def test_every_role_may_read(api, role):
-    token = await add_token(api.registry, "stabat", role, "somebody")
-    assert (await api.get(token, device="m1")).status_code == 200
+async def test_every_role_may_read(api):
+    for role in Role:
+        token = await add_token(api.registry, "stabat", role, "somebody")
+        assert (await api.get(token, device="m1")).status_code == 200
 
 
 async def test_nobody_reads_without_a_token(api):
     assert (await api.get("lnt_nobody_nothing", device="m1")).status_code == 401
 
 
-@pytest.mark.parametrize("format_", ["json", "csv"])
-async def test_a_store_that_is_away_is_a_503_in_both_formats(api, format_):
+async def test_a_store_that_is_away_is_a_503_in_both_formats(api):
     await api.store.close()
-    answer = await api.get(device="m1", quantity="voltage_l1", format=format_)
-    assert answer.status_code == 503
-    assert answer.json()["code"] == "store_unavailable"
-    assert answer.headers["retry-after"]
+    for wanted in ("json", "csv"):
+        answer = await api.get(device="m1", quantity="voltage_l1", format=wanted)
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "store_unavailable"
+        assert answer.headers["retry-after"]
 
 
 @pytest.mark.parametrize(

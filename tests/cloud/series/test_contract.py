@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lentera_cloud.adapters.sqlite_series import SqliteSeries
 from lentera_cloud.ports import Aggregate, LatestValue, SeriesQuery, SeriesResult, StoreRefusedError, TimeSeries
 from lentera_model.quantities import stored_precision
 from lentera_model.readings import Quality, Reading
@@ -163,17 +164,22 @@ async def test_late_and_unordered_readings_find_their_place(series, tenant, comp
     assert await series.latest(tenant, ["m1"]) == {"m1": newest(written)}
 
 
-@pytest.mark.parametrize("compacted", [False, True])
-@pytest.mark.parametrize("aggregate", AGGREGATES)
-@pytest.mark.parametrize("every_ms", [1000, 60_000, 7_000_000, 86_400_000])
-async def test_every_aggregate_equals_the_slow_and_obvious_one(series, tenant, aggregate, every_ms, compacted):
+async def test_every_aggregate_equals_the_slow_and_obvious_one(series, tenant):
     written = a_day_of(3, 400)
     await series.write(tenant, written)
-    if compacted:
+    cut = (T0 + 1_234_567, T0 + 12_345_678)
+    asked = [(NAMES[:1], ALL), (NAMES[2:3], cut), (NAMES, ALL), (("voltage_l1", "not_there"), cut)]
+    questions = [
+        SeriesQuery("m1", quantities, span[0], span[1], every_ms, aggregate)
+        for quantities, span in asked
+        for every_ms in (1000, 7_000_000, 86_400_000)
+        for aggregate in AGGREGATES
+    ]
+    for q in questions:
+        assert_same(await series.query(tenant, q), answered(written, q))
+    if isinstance(series, SqliteSeries):
         await series.maintain(T0 + 100 * HOUR_MS)
-    for quantities in (NAMES[:1], NAMES[2:3], NAMES, ("voltage_l1", "not_there")):
-        for span in (ALL, (T0 + 1_234_567, T0 + 12_345_678)):
-            q = SeriesQuery("m1", quantities, *span, every_ms, aggregate)
+        for q in questions:
             assert_same(await series.query(tenant, q), answered(written, q))
 
 
@@ -186,7 +192,7 @@ async def test_aggregates_of_one_column_set_equal_the_slow_and_obvious_ones(seri
     await series.write(tenant, written)
     await series.maintain(T0 + 3 * HOUR_MS)
     for aggregate in AGGREGATES:
-        for every_ms in (10_000, 900_000, HOUR_MS, 3 * HOUR_MS):
+        for every_ms in (10_000, HOUR_MS, 3 * HOUR_MS):
             q = SeriesQuery("m1", NAMES, T0 + 5, T0 + 4 * HOUR_MS, every_ms, aggregate)
             assert_same(await series.query(tenant, q), answered(written, q))
 
