@@ -76,9 +76,11 @@ class ApiError(FrontDoorError):
         self.detail = detail
         self.problem_code = problem_code
         self.errors = errors
-        fields = f" ({'; '.join(errors)})" if errors else ""
-        main = detail or title
-        super().__init__(" ".join(part for part in (f"{main}{fields}", remedy) if part))
+        main = (detail or title).rstrip(". ")
+        # The detail often repeats the first field; say nothing twice.
+        unsaid = [error for error in errors if error not in main]
+        main += f" ({'; '.join(unsaid)})" if unsaid else ""
+        super().__init__(f"{main}. {remedy}".rstrip())
 
 
 class UnauthorizedError(ApiError):

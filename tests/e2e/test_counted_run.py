@@ -49,7 +49,8 @@ def test_nothing_is_missing_or_doubled_in_influxdb(tmp_path: Path, influxdb: Inf
 
 @pytest.mark.slow
 def test_nothing_is_missing_or_doubled_when_the_cloud_is_killed_and_comes_back(tmp_path: Path) -> None:
-    with running_demo(tmp_path, "--seconds", "15", "--json") as demo:
+    # More lamps than commands: while the cloud is away no lamp is asked twice, so no command supersedes another.
+    with running_demo(tmp_path, "--seconds", "15", "--json", "--lamps", "30") as demo:
         demo.ready()
         killed = demo.pid("cloud")
         os.kill(killed, signal.SIGKILL)

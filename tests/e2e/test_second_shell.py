@@ -3,11 +3,10 @@
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from lentera.client import Client
 from tests.e2e.harness import Demo, running_demo, until
 
 POWER = "power_active_total"
@@ -21,29 +20,31 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield running
 
 
-def lamps(demo: Demo) -> list[dict[str, Any]]:
-    """The luminaires as the API tells them."""
-    return demo.json("devices", "--kind", "luminaire")
+@pytest.fixture(scope="module")
+def api(demo: Demo) -> Iterator[Client]:
+    """The API of the running demo, for what is asked again and again."""
+    with demo.client() as client:
+        yield client
 
 
-def power(demo: Demo, device: str) -> float:
+def power(api: Client, device: str) -> float:
     """The newest total active power, W."""
-    return demo.json("devices", device)["latest"][POWER]["value"]
+    return api.device(device).latest[POWER].value
 
 
-def full(demo: Demo, lamp: str) -> dict[str, Any]:
-    """Wait until the lamp is seen at 100 %."""
+def full(demo: Demo, api: Client, lamp: str) -> None:
+    """Wait until the lamp is seen at 100 %, with its power."""
 
-    def at_full() -> dict[str, Any] | None:
-        device = demo.json("devices", lamp)
-        at = (device["level"] or {}).get("measured_percent")
-        return device if at is not None and at > 99 and POWER in device["latest"] else None
+    def at_full() -> bool:
+        device = api.device(lamp)
+        at = device.level.measured_percent if device.level else None
+        return at is not None and at > 99 and POWER in device.latest
 
-    return until(at_full, 20, f"{lamp} at 100 %\n{demo.log()}")
+    until(at_full, 20, f"{lamp} at 100 %\n{demo.log()}")
 
 
-def test_devices_are_listed_and_line_up(demo: Demo) -> None:
-    full(demo, "lamp-001")
+def test_devices_are_listed_and_line_up(demo: Demo, api: Client) -> None:
+    full(demo, api, "lamp-001")
     text = demo.lentera("devices").stdout
     header, _, *rows = text.splitlines()
     assert header.split()[:2] == ["ID", "Name"]
@@ -51,36 +52,40 @@ def test_devices_are_listed_and_line_up(demo: Demo) -> None:
     assert all(row[start - 1] == " " and row[start] != " " for row in rows if row.strip())
     found = demo.json("devices")
     assert {device["kind"] for device in found} == {"meter", "luminaire"}
+    assert {device["device_id"] for device in found} == {device.device_id for device in api.devices()}
     assert all(device["device_id"] in text for device in found)
 
 
-def test_a_lamp_is_dimmed_and_its_power_and_the_cabinets_fall(demo: Demo) -> None:
-    before = full(demo, "lamp-003")
-    lamp_before = before["latest"][POWER]["value"]
+def test_a_lamp_at_100_is_dimmed_to_40_and_its_level_and_power_fall(demo: Demo, api: Client) -> None:
+    full(demo, api, "lamp-003")
+    before_w = power(api, "lamp-003")
     done = demo.lentera("dim", "lamp-003", "40")
     assert "lamp-003 is at 40 %" in done.stdout
     assert "confirmed" in done.stdout
 
     def fell() -> bool:
-        device = demo.json("devices", "lamp-003")
-        level = device["level"]["measured_percent"]
-        return 38 <= level <= 42 and device["latest"][POWER]["value"] < 0.7 * lamp_before
+        device = api.device("lamp-003")
+        assert device.level is not None
+        level = device.level.measured_percent or 100
+        return 38 <= level <= 42 and power(api, "lamp-003") < 0.7 * before_w
 
     until(fell, 20, f"lamp-003 at 40 % with less power\n{demo.log()}")
+    shown = demo.lentera("devices", "lamp-003").stdout
+    assert "40 %" in shown
+    assert "level_percent" in shown
 
 
-def test_the_cabinet_meter_sees_the_whole_street_go_dark(demo: Demo) -> None:
-    until(lambda: POWER in demo.json("devices", "meter-cabinet")["latest"], 20, "the cabinet's power")
-    names = [lamp["device_id"] for lamp in lamps(demo)][:6]
+def test_the_cabinet_meter_sees_the_street_go_dark(demo: Demo, api: Client) -> None:
+    names = [f"lamp-{number:03d}" for number in range(4, 11)]
     for name in names:
-        full(demo, name) if name not in ("lamp-003",) else None
-    before_w, lit_w = power(demo, "meter-cabinet"), sum(power(demo, name) for name in names)
-    for name in names:
-        demo.lentera("dim", name, "10")
-    dark_w = sum(power(demo, name) for name in names)
-    assert dark_w < lit_w
-    wanted_w = before_w - 0.6 * (lit_w - dark_w)
-    until(lambda: power(demo, "meter-cabinet") < wanted_w, 20, f"the cabinet below {wanted_w} W, was {before_w}")
+        full(demo, api, name)
+    until(lambda: POWER in api.device("meter-cabinet").latest, 20, "the cabinet's power")
+    before_w, lit_w = power(api, "meter-cabinet"), sum(power(api, name) for name in names)
+    for command in [api.send_level(name, 10) for name in names]:
+        assert api.wait(command, timeout_s=20).status == "succeeded"
+    until(lambda: sum(power(api, name) for name in names) < 0.5 * lit_w, 20, f"less power than {lit_w} W")
+    wanted_w = before_w - 0.4 * lit_w
+    until(lambda: power(api, "meter-cabinet") < wanted_w, 20, f"the cabinet below {wanted_w} W, was {before_w}")
 
 
 def test_the_last_hour_as_table_csv_json_and_plot(demo: Demo) -> None:
@@ -112,13 +117,6 @@ def test_an_unknown_lamp_and_an_impossible_level_are_refused_in_words(demo: Demo
     assert meter.returncode == 1
 
 
-def test_the_api_answers_the_same_as_the_client(demo: Demo) -> None:
-    from lentera import Client
-    from lentera.session import read_session
-
-    session = read_session(Path(demo.environ["LENTERA_SESSION_FILE"]))
-    assert session is not None
-    with Client(session.url, session.token) as client:
-        assert client.health().status == "ok"
-        assert {device.device_id for device in client.devices()} == {d["device_id"] for d in demo.json("devices")}
-        assert client.gateways()[0].online is True
+def test_the_cloud_is_well_and_the_gateway_online(api: Client) -> None:
+    assert api.health().status == "ok"
+    assert [gateway.online for gateway in api.gateways()] == [True]

@@ -45,20 +45,20 @@ def test_every_command_in_a_page_exists() -> None:
                 assert option in options[name], f"{page}: {name} has no {option}"
 
 
-def routes() -> set[str]:
+def routes(folder: Path) -> set[str]:
     """`METHOD /path` of every route that the API documents, and the link's websocket."""
     from lentera_cloud.app import create_app
 
     from lentera_cloud.settings import Settings
 
-    paths = create_app(Settings()).openapi()["paths"]
+    paths = create_app(Settings.model_validate({"secret_file": folder / "secret"})).openapi()["paths"]
     return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
 
 
-def test_every_route_is_on_the_api_page_and_no_other() -> None:
+def test_every_route_is_on_the_api_page_and_no_other(tmp_path: Path) -> None:
     text = (DOCS / "api.md").read_text()
     named = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /v1[^`\s?]*)", text))
-    assert named == routes()
+    assert named == routes(tmp_path)
     assert "WS /v1/link" in text
 
 

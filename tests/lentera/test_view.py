@@ -102,9 +102,7 @@ def test_the_newest_command_is_told_with_its_proof_or_its_reason() -> None:
     failed = ExecutionAnswer(
         execution_id="e", device_id="lamp-003", state="failed", reason=ReasonAnswer(code="bus_timeout")
     )
-    command = Command(
-        command_id="c", name="set_level", args={}, created_at=NOW, status="failed", executions=[failed]
-    )
+    command = Command(command_id="c", name="set_level", args={}, created_at=NOW, status="failed", executions=[failed])
     assert newest_command([command]).endswith("failed (bus_timeout)")
     assert newest_command([]) == ""
 
