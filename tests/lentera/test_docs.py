@@ -48,7 +48,6 @@ def test_every_command_in_a_page_exists() -> None:
 def routes(folder: Path) -> set[str]:
     """`METHOD /path` of every route that the API documents, and the link's websocket."""
     from lentera_cloud.app import create_app
-
     from lentera_cloud.settings import Settings
 
     paths = create_app(Settings.model_validate({"secret_file": folder / "secret"})).openapi()["paths"]
