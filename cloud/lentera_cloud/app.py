@@ -33,6 +33,8 @@ from lentera_cloud.features.ingest import routes as ingest_routes
 from lentera_cloud.features.ingest.hub import LinkHub
 from lentera_cloud.features.ingest.service import IngestService
 from lentera_cloud.features.ingest.session import LinkContext
+from lentera_cloud.features.series import routes as series_routes
+from lentera_cloud.features.series.service import SeriesService
 from lentera_cloud.kit import docs, openapi, problems
 from lentera_cloud.kit.background import BackgroundJobs, Job
 from lentera_cloud.kit.events import EventBus
@@ -213,10 +215,11 @@ def create_app(
     state.cloud = cloud
     state.identity = Identity(cloud.registry, cloud.clock, load_secret(settings.secret_file))
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
-    state.health, state.links, state.series = cloud.health, cloud.links, cloud.series
+    state.health, state.links = cloud.health, cloud.links
+    state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
     problems.install(app)
     docs.install(app)
     openapi.install(app)
-    for routes in (health_routes, device_routes, command_routes, gateway_routes, ingest_routes):
+    for routes in (device_routes, command_routes, series_routes, gateway_routes, ingest_routes, health_routes):
         app.include_router(routes.router)
     return app
