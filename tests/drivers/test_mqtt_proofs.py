@@ -84,6 +84,12 @@ async def test_power_proves_where_nothing_can_be_asked(mosquitto, name):
     assert lamp.questions == []
 
 
+async def test_a_lamp_that_is_there_already_succeeds_by_its_power(mosquitto, name):
+    end, lamp, _ = await command(mosquitto, name, 100, timeout_s=5, profile=HA)
+    assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.POWER)
+    assert len(lamp.commands) == 1
+
+
 async def test_without_a_measurement_it_stays_unproved(mosquitto, name):
     end, _, _ = await command(mosquitto, name, 40, profile=HA)
     assert (end.outcome, end.confirmed_by) == ("unproved", ConfirmedBy.ECHO)

@@ -18,9 +18,10 @@ def says(level: float | None = None, power_w: float | None = None, last_seen_ms:
     return LampMessage(values, last_seen_ms, ())
 
 
-def play(rules: Proof, *events, before_w: float | None = 60.0, rated_w: float | None = RATED_W) -> proof.Watch:
+def play(rules: Proof, *events, before_w: float | None = 60.0, before=100.0, rated_w: float | None = RATED_W):
     """Command 40 %; then each event is a message, "ask", or ("telemetry", message); 10 ms apart."""
-    watch, now_ms = proof.start(rules, 40.0, rated_w, before_w, 0), 0
+    known = {"level_percent": before} | ({} if before_w is None else {"power_active_total": before_w})
+    watch, now_ms = proof.start(rules, 40.0, rated_w, known, 0), 0
     for event in events:
         now_ms += 10
         if event == "ask":
@@ -120,13 +121,24 @@ def test_a_power_seen_since_can_be_the_old_one():
     assert watch.proof is ConfirmedBy.POWER
 
 
+def test_a_lamp_that_was_there_already_has_nothing_to_do():
+    there = play(MEASURES, NEW, before=40.16, before_w=24.0)
+    assert there.proof is ConfirmedBy.POWER
+    assert play(MEASURES, before=40.16, before_w=24.0).proof is None, "it must still take the command"
+    assert play(MEASURES, NEW, before=40.16, before_w=60.0).proof is None, "an echoed level that was never reached"
+    assert play(MEASURES, NEW, before=40.16, before_w=None).proof is None
+    assert play(MEASURES, NEW, before=40.16, before_w=24.0, rated_w=None).proof is None
+    assert play(MEASURES, measured(60), NEW, before=40.16, before_w=24.0).proof is None
+    assert play(ASKS, NEW, before=40.16, before_w=24.0).proof is None, "this one can be asked"
+
+
 def test_what_was_measured_is_reported():
     end = proof.verdict_at_timeout(play(ASKS, says(40, 60), "ask", says(40.2, 24)), 2.0)
     assert end.measured == {"level_percent": 40.2, "power_active_total": 24}
 
 
 def test_when_to_ask():
-    watch = proof.start(ASKS, 40.0, RATED_W, None, 1_000)
+    watch = proof.start(ASKS, 40.0, RATED_W, {}, 1_000)
     assert proof.next_question_ms(watch) == 1_300
     early = proof.observe(watch, NEW, 1_005)
     assert proof.next_question_ms(early) == 1_005
@@ -135,4 +147,4 @@ def test_when_to_ask():
     late = proof.observe(proof.asked(watch, 1_300), NEW, 1_310)
     assert proof.next_question_ms(late) == 1_310
     assert proof.next_question_ms(proof.observe(asked, NEW, 1_010)) is None
-    assert proof.next_question_ms(proof.start(MEASURES, 40.0, RATED_W, None, 0)) is None
+    assert proof.next_question_ms(proof.start(MEASURES, 40.0, RATED_W, {}, 0)) is None

@@ -43,7 +43,8 @@ from lentera_model.config import DeviceConfig, MqttBus
 from lentera_model.readings import Quality, Sample
 
 Role = Literal["state", "availability", "telemetry"]
-_POWER: Final = "power_active_total"
+_WATCHED: Final = ("level_percent", "power_active_total")
+_RECENT_INTERVALS: Final = 2
 _QUESTION_EXPIRY_S: Final = 5
 _ANSWER_MS: Final = 1_000
 
@@ -71,7 +72,7 @@ class _Lamp:
     available: bool | None = None
     told: bool | None = None
     heard_ms: int | None = None
-    power_w: float | None = None
+    latest: dict[str, tuple[float, int]] = field(default_factory=dict)
     last_payload: dict[Role, bytes] = field(default_factory=dict)
     watch: proof.Watch | None = None
     asked_whether_off_ms: int | None = None
@@ -184,7 +185,8 @@ class MqttDriver:
         now_ms = self._clock()
         trusted_ms = 0 if lamp.asked_whether_off_ms is None else lamp.asked_whether_off_ms + _ANSWER_MS
         rules = lamp.profile.proof
-        watch = lamp.watch = proof.start(rules, level_percent, rated_w, lamp.power_w, now_ms, trusted_ms)
+        before = _recent(lamp, now_ms)
+        watch = lamp.watch = proof.start(rules, level_percent, rated_w, before, now_ms, trusted_ms)
         left_s = self._left_s(deadline_ms)
         command = encode_set(lamp.profile, level_percent)
         await self._session.publish(lamp.topics.set, command, math.ceil(left_s), left_s)
@@ -285,7 +287,7 @@ class MqttDriver:
             if lamp.watch.echo_at_ms is not None and watch.echo_at_ms is None:
                 quality = Quality.SUSPECT  # it may be the echo of our own command
             lamp.news.set()
-        lamp.power_w = message.values.get(_POWER, lamp.power_w)
+        lamp.latest |= {name: (message.values[name], now_ms) for name in _WATCHED if name in message.values}
         if message.values:
             self.on_sample(Sample(lamp.device.id, lamp.profile.id, now_ms, message.values, quality))
         if lamp.available is None:
@@ -317,6 +319,14 @@ def _client_id(owner: str, bus: MqttBus, devices: Sequence[DeviceConfig]) -> str
         named = "\n".join(sorted(device.id for device in devices))
         owner = hashlib.sha256(named.encode()).hexdigest()[:12]
     return f"lentera-{owner}-{bus.id}"
+
+
+def _recent(lamp: _Lamp, now_ms: int) -> dict[str, float]:
+    """Return the lamp's latest level (which is kept until it changes) and power, if it was measured of late."""
+    oldest_ms = now_ms - round(_RECENT_INTERVALS * lamp.device.every_s * 1000)
+    return {
+        name: value for name, (value, at_ms) in lamp.latest.items() if name == "level_percent" or at_ms >= oldest_ms
+    }
 
 
 def _offline(lamp: _Lamp) -> Confirmation:

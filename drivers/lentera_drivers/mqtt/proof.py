@@ -8,7 +8,9 @@ like a measurement, so the rules are:
    proves it. If the message says when the lamp was last heard, that must be later than in the echo. If it carries a
    power that speaks clearly against the level (which may be a cached one), a second such message is needed.
 3. *Power*: a power that agrees with the wanted level proves it, if an earlier power lay clearly apart from it. The
-   cached power of an echo is the earlier power, so an echo cannot pass this.
+   cached power of an echo is the earlier power, so an echo cannot pass this. A lamp that cannot be asked and was at the
+   wanted level before, by its state and by a recent power, has nothing to do: that power proves it once the wish is
+   echoed.
 
 A lamp that never shows the wanted level is a mismatch; one that shows it once and nothing more is unproved.
 """
@@ -36,6 +38,7 @@ class Watch:
         target_percent: the level asked for.
         rated_power_w: the lamp's power at 100 %, None when unknown (then power proves nothing).
         sent_at_ms: when the command was published.
+        already_there: whether level and a recent power showed the target before the command.
         power_apart: whether a power was seen, before or since, that lies clearly apart from the target's.
         echo_at_ms: when the wanted level was first shown.
         echo_last_seen_ms: the lamp's own `last_seen` in that message.
@@ -53,6 +56,7 @@ class Watch:
     target_percent: float
     rated_power_w: float | None
     sent_at_ms: int
+    already_there: bool = False
     power_apart: bool = False
     echo_at_ms: int | None = None
     echo_last_seen_ms: int | None = None
@@ -70,13 +74,26 @@ def start(
     rules: Proof,
     target_percent: float,
     rated_power_w: float | None,
-    power_before_w: float | None,
+    before: Mapping[str, float],
     now_ms: int,
     trusted_from_ms: int = 0,
 ) -> Watch:
-    """Begin to watch a command that is published now."""
+    """Begin to watch a command that is published now.
+
+    Args:
+        rules: the profile's.
+        target_percent: the level asked for.
+        rated_power_w: the lamp's power at 100 %, None when unknown.
+        before: the lamp's latest level and power, each only if it is recent.
+        now_ms: the instant of the command.
+        trusted_from_ms: see `Watch`.
+    """
     watch = Watch(rules, target_percent, rated_power_w, now_ms, trusted_from_ms=trusted_from_ms)
-    return replace(watch, power_apart=power_before_w is not None and _apart(watch, power_before_w))
+    power_w, level = before.get(_POWER), before.get(_LEVEL)
+    if power_w is None:
+        return watch
+    there = level is not None and _is_target(watch, level) and _agrees(watch, power_w)
+    return replace(watch, power_apart=_apart(watch, power_w), already_there=there and not rules.readback)
 
 
 def observe(watch: Watch, message: LampMessage, now_ms: int, *, telemetry: bool = False) -> Watch:
@@ -100,16 +117,18 @@ def observe(watch: Watch, message: LampMessage, now_ms: int, *, telemetry: bool 
 
 def _observe_power(watch: Watch, power_w: float, telemetry: bool) -> Watch:
     apart = _apart(watch, power_w)
+    watch = replace(watch, already_there=watch.already_there and _agrees(watch, power_w))
     if watch.power_apart and _agrees(watch, power_w) and watch.proof is None:
         return replace(watch, proof=ConfirmedBy.POWER, measured_apart=False)
     return replace(watch, power_apart=watch.power_apart or apart, measured_apart=apart and telemetry)
 
 
 def _observe_level(watch: Watch, level: float, message: LampMessage, now_ms: int) -> Watch:
-    if abs(level - watch.target_percent) > watch.rules.level_tolerance_percent:
+    if not _is_target(watch, level):
         return replace(watch, answered_percent=level, matches=0)
     if watch.echo_at_ms is None:
-        return replace(watch, echo_at_ms=now_ms, echo_last_seen_ms=message.last_seen_ms)
+        proof = ConfirmedBy.POWER if watch.already_there else None
+        return replace(watch, echo_at_ms=now_ms, echo_last_seen_ms=message.last_seen_ms, proof=proof)
     asked = watch.asked_at_ms is not None and watch.asked_at_ms >= watch.echo_at_ms
     fresh = (
         message.last_seen_ms is None
@@ -156,11 +175,7 @@ def verdict_at_timeout(watch: Watch, timeout_s: float) -> Confirmation:
     if proved is not None:
         return proved
     target = f"{watch.target_percent:g} %"
-    off_target = (
-        watch.answered_percent is not None
-        and abs(watch.answered_percent - watch.target_percent) > watch.rules.level_tolerance_percent
-    )
-    if off_target:
+    if watch.answered_percent is not None and not _is_target(watch, watch.answered_percent):
         text = f"asked for {target}, the lamp is at {watch.answered_percent:.1f} % after {timeout_s:g} s"
         return _failed(watch, Reason.LEVEL_MISMATCH, text)
     if watch.measured_apart:
@@ -174,6 +189,10 @@ def verdict_at_timeout(watch: Watch, timeout_s: float) -> Confirmation:
 
 def _failed(watch: Watch, reason: Reason, text: str) -> Confirmation:
     return Confirmation("failed", reason=reason, reason_text=text, measured=watch.measured)
+
+
+def _is_target(watch: Watch, level: float) -> bool:
+    return abs(level - watch.target_percent) <= watch.rules.level_tolerance_percent
 
 
 def _agrees(watch: Watch, power_w: float) -> bool:
