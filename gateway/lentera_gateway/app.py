@@ -30,6 +30,8 @@ from lentera_model.protocol import PROTOCOL_VERSION, DeviceDeclaration, Hello
 from lentera_model.readings import Sample
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from lentera_gateway.journal.status import JournalStatus
 
 TICK_S: Final = 1.0
@@ -87,13 +89,7 @@ class Gateway:
         )
         for bus in config.buses:
             self.drivers[bus.id] = open_driver(
-                bus,
-                config.devices,
-                self.loaded.profiles,
-                monotonic_ms,
-                self._take,
-                self._status,
-                config.gateway.id,
+                bus, config.devices, self.loaded.profiles, monotonic_ms, self._take, self._status, config.gateway.id
             )
         profiles = {device.id: self.loaded.profile(device).id for device in config.devices}
         self.inbox = Inbox(
@@ -106,6 +102,10 @@ class Gateway:
             monotonic_ms,
             self._log,
         )
+        self.link = self._new_link(key)
+
+    def _new_link(self, key: Ed25519PrivateKey) -> LinkClient:
+        config = self.loaded.config
         parts = LinkParts(
             self.journal,
             self.keeper,
@@ -117,7 +117,7 @@ class Gateway:
             config.cloud.mode,
             self._log,
         )
-        self.link = LinkClient(config.cloud.url, config.gateway.id, key, parts, self._hello, self.wall_ms, self.pause)
+        return LinkClient(config.cloud.url, config.gateway.id, key, parts, self._hello, self.wall_ms, self.pause)
 
     def wall_ms(self) -> int:
         """Return the best knowledge of the wall clock."""

@@ -114,7 +114,7 @@ class Board:
 
 
 @asynccontextmanager
-async def board(run_dir: Path, plan: StreetPlan, start: bool = True, **knobs: object) -> AsyncIterator[Board]:
+async def board(run_dir: Path, plan: StreetPlan, start: bool = True, **knobs: Any) -> AsyncIterator[Board]:
     """A lit street, a cloud and a gateway; the lamps come on once the gateway is subscribed."""
     run_dir.mkdir(parents=True, exist_ok=True)
     make_key(run_dir / "key.pem")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from jwt.types import Options
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -19,6 +21,7 @@ from lentera_model.protocol import (
     BatchFrame,
     Bye,
     CloudLink,
+    CloudMessage,
     CommandMessage,
     CommandUpdate,
     DeviceStatus,
@@ -32,6 +35,7 @@ from lentera_model.protocol import (
     decode_gateway_message,
     encode_message,
 )
+from lentera_model.protocol.messages import Mode
 from lentera_model.readings import Reading
 
 
@@ -43,9 +47,9 @@ def now_ms() -> int:
 class OpenCloud:
     """Accepts one gateway's link; every knob may be turned while it runs."""
 
-    public_key: object
+    public_key: Ed25519PublicKey
     gateway: str = "gw-test"
-    mode: str | None = None
+    mode: Mode | None = None
     acknowledge: bool = True
     answer: bool = True
     """False: read nothing and answer nothing, as a half-open connection."""
@@ -98,13 +102,24 @@ class OpenCloud:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), 0.2)
 
-    async def send(self, message: object) -> None:
+    async def send(self, message: CloudMessage) -> None:
         assert self.connection is not None
         await self.connection.send(encode_message(message))
 
-    async def command(self, execution_id: str, device: str, level: float, **other: float) -> None:
-        fields = {"expires_at_ms": now_ms() + 60_000, "timeout_ms": 5_000, "attempt": 1, "sequence": 1, **other}
-        await self.send(CommandMessage(execution_id, device, "set_level", {"level_percent": level}, **fields))
+    async def command(
+        self,
+        execution_id: str,
+        device: str,
+        level: float,
+        timeout_ms: int = 5_000,
+        sequence: int = 1,
+        attempt: int = 1,
+    ) -> None:
+        args = {"level_percent": level}
+        expires_at_ms = now_ms() + 60_000
+        await self.send(
+            CommandMessage(execution_id, device, "set_level", args, expires_at_ms, timeout_ms, attempt, sequence)
+        )
 
     def readings(self) -> list[Reading]:
         return [reading for sealed in self.batches.values() for reading in decode(sealed).readings()]
@@ -115,7 +130,7 @@ class OpenCloud:
     def _admit(self, connection: ServerConnection, request):
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            options = {"verify_exp": self.wants_nonce is None, "verify_iat": self.wants_nonce is None}
+            options: Options = {"verify_exp": self.wants_nonce is None, "verify_iat": self.wants_nonce is None}
             claims = jwt.decode(
                 token,
                 self.public_key,

@@ -14,10 +14,9 @@ PLAN = StreetPlan(meters=3, lamps=6, serial_every_s=1.0, tcp_every_s=0.5, lamp_e
 LAST_SECOND_MS = 1_500
 """The last tick before a kill is up to a second old; the rest is a slow machine's."""
 
-needs_broker = pytest.mark.skipif(shutil.which("mosquitto") is None, reason="apt-get install mosquitto")
+pytestmark = pytest.mark.usefixtures("mosquitto")
 
 
-@needs_broker
 async def test_every_value_arrives_once_though_the_link_is_cut(tmp_path):
     async with board(tmp_path / "run", PLAN) as it:
         for connection in range(3):
@@ -42,7 +41,6 @@ def answered_in_the_last_second(it, killed_ms):
     )
 
 
-@needs_broker
 async def test_a_killed_gateway_misses_at_most_the_last_second_and_doubles_nothing(tmp_path):
     async with board(tmp_path / "run", PLAN) as it:
         await it.cloud.until(lambda: len(it.cloud.batches) >= 3)
@@ -65,7 +63,6 @@ async def test_a_killed_gateway_misses_at_most_the_last_second_and_doubles_nothi
         assert max(epochs) == min(epochs) + 1
 
 
-@needs_broker
 async def test_what_waits_at_the_end_goes_to_the_card_and_arrives_after_the_next_start(tmp_path):
     async with board(tmp_path / "run", PLAN) as it:
         await it.cloud.until(lambda: len(it.cloud.batches) >= 2)
@@ -84,7 +81,6 @@ async def test_what_waits_at_the_end_goes_to_the_card_and_arrives_after_the_next
         assert (result.missing, result.duplicated) == (0, 0), result.details[:10]
 
 
-@needs_broker
 async def test_a_lamp_is_dimmed_and_the_measured_level_comes_back(tmp_path):
     async with board(tmp_path / "run", PLAN) as it:
         lamp = next(iter(it.street.street.lamps))
@@ -104,3 +100,10 @@ async def test_a_lamp_is_dimmed_and_the_measured_level_comes_back(tmp_path):
             )
         )
         await it.stop()
+
+
+async def test_the_gateway_stays_small(tmp_path):
+    async with board(tmp_path / "run", StreetPlan()) as it:
+        await it.cloud.until(lambda: len(it.cloud.batches) >= 6, 30)
+        await it.stop()
+        assert 20_000_000 < it.peak_rss_bytes < 80_000_000

@@ -92,8 +92,8 @@ class Card:
         latest = {item.execution_id: item for item in self.kept}
         return list(latest.values())
 
-    async def keep_command(self, item):
-        self.kept.append(item)
+    async def keep_command(self, record):
+        self.kept.append(record)
         return self.problem
 
 

@@ -39,6 +39,7 @@ async def recovered(folder):
 @pytest.mark.parametrize("ticks", [3, 40, 90])
 async def test_sigkill_loses_nothing_that_a_tick_had_kept(tmp_path, mode, ticks):
     process = await child(tmp_path, mode)
+    assert process.stdout is not None
     kept = 0
     for _ in range(ticks):
         kept = int((await process.stdout.readline()).split()[1])

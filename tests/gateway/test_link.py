@@ -1,25 +1,20 @@
 """The link against a real websockets server: identity, acknowledgements, loss and return, half-open, refusals."""
 
 import asyncio
-import os
 import socket
-import stat
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-import pytest
 import structlog
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from lentera_drivers.driver import Confirmation
 from lentera_gateway.acquire import DeviceBook
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, monotonic_ms, system_wall_ms
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal, JournalLimits
-from lentera_gateway.link import KeyFileError, LinkClient, LinkTiming, load_key, make_key, public_key_text
+from lentera_gateway.link import LinkClient, LinkTiming, load_key, make_key
 from lentera_gateway.link.backoff import Backoff
-from lentera_gateway.link.connection import LinkParts
+from lentera_gateway.link.connection import LinkParts, Mode
 from lentera_model.batch import decode, peek
 from lentera_model.commands import ConfirmedBy
 from lentera_model.protocol import Bye, CancelMessage, Hello, Refusal, SetMode
@@ -39,6 +34,7 @@ class Line:
     devices: DeviceBook
     client: LinkClient
     stopping: asyncio.Event
+    inbox: Inbox
 
     async def give(self, *values: float) -> None:
         for value in values:
@@ -60,12 +56,14 @@ async def lamp(device, level_percent, timeout_s):
     return Confirmation("succeeded", ConfirmedBy.READBACK, measured={"level_percent": level_percent})
 
 
-@asynccontextmanager
-async def line(tmp_path, timing=QUICK, fit=True, mode="live", start=True, set_level=lamp, **knobs):
+def _key(tmp_path):
     key_file = tmp_path / "key.pem"
     if not key_file.exists():
         make_key(key_file)
-    key = load_key(key_file)
+    return load_key(key_file)
+
+
+async def _cloud(key, start, knobs):
     cloud = OpenCloud(key.public_key(), **knobs)
     if start:
         await cloud.start()
@@ -73,6 +71,12 @@ async def line(tmp_path, timing=QUICK, fit=True, mode="live", start=True, set_le
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             cloud.port = probe.getsockname()[1]
+    return cloud
+
+
+async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, knobs):
+    key = _key(tmp_path)
+    cloud = await _cloud(key, start, knobs)
     keeper = ClockKeeper(BUILD_TIME_MS)
 
     def wall_ms():
@@ -91,7 +95,7 @@ async def line(tmp_path, timing=QUICK, fit=True, mode="live", start=True, set_le
     parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, timing, mode, log)
 
     async def hello():
-        return replace_hello(journal)
+        return Hello([1], [1], "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
 
     async def pause(seconds):
         try:
@@ -101,20 +105,22 @@ async def line(tmp_path, timing=QUICK, fit=True, mode="live", start=True, set_le
         return True
 
     client = LinkClient(cloud.url, "gw-test", key, parts, hello, wall_ms, pause, Backoff(first_s=0.05, max_s=0.2))
-    running = asyncio.create_task(client.run())
+    return Line(cloud, journal, keeper, devices, client, stopping, inbox)
+
+
+@asynccontextmanager
+async def line(tmp_path, timing=QUICK, fit=True, mode: Mode = "live", start=True, set_level=lamp, **knobs):
+    it = await _line(tmp_path, timing, fit, mode, start, set_level, knobs)
+    running = asyncio.create_task(it.client.run())
     try:
-        yield Line(cloud, journal, keeper, devices, client, stopping)
+        yield it
     finally:
-        stopping.set()
+        it.stopping.set()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await inbox.close(0)
-        await journal.close()
-        await cloud.stop()
-
-
-def replace_hello(journal):
-    return Hello([1], [1], "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
+        await it.inbox.close(0)
+        await it.journal.close()
+        await it.cloud.stop()
 
 
 async def test_batches_arrive_once_and_are_forgotten(tmp_path):
@@ -151,8 +157,8 @@ async def test_another_key_is_refused_and_the_reason_is_kept(tmp_path):
         it.cloud.public_key = load_key(tmp_path / "other.pem").public_key()
         it.cloud.cut()
         await it.cloud.until(lambda: len(it.cloud.refused_tokens) > 1)
-        assert "401" in it.client.state.error
-        assert "registered with its present public key" in it.client.state.error
+        assert "401" in (it.client.state.error or "")
+        assert "registered with its present public key" in (it.client.state.error or "")
         await it.give(7.0)
         assert (await it.journal.status()).waiting_batches == 1
 
@@ -166,6 +172,7 @@ async def test_batches_sealed_before_the_time_was_known_wait_for_the_link(tmp_pa
         await it.journal.tick()
         await it.until_empty()
         (one, two) = it.cloud.readings()
+        assert it.keeper.fit is not None
         assert it.keeper.fit.source == "link"
         assert abs(one.at_ms - (system_wall_ms() + 5_000)) < 3_000
         assert two.at_ms >= one.at_ms
@@ -286,6 +293,7 @@ async def test_a_goodbye_is_heeded(tmp_path):
 async def test_garbage_from_the_cloud_closes_the_connection_and_nothing_else(tmp_path):
     async with line(tmp_path) as it:
         await it.cloud.until(lambda: it.client.state.up)
+        assert it.cloud.connection is not None
         await it.cloud.connection.send(b"\xc1 no message")
         await it.cloud.until(lambda: len(it.cloud.hellos) == 2)
         await it.give(1.0)
@@ -349,49 +357,3 @@ async def test_devices_are_reported_when_the_link_opens_and_when_they_change(tmp
         it.devices.status("m1", False, "no answer 3 times", 9)
         await it.cloud.until(lambda: len(it.cloud.statuses) == 2)
         assert [(s.device, s.online) for s in it.cloud.statuses] == [("m1", True), ("m1", False)]
-
-
-def test_backoff_doubles_with_jitter_is_bounded_and_forgets_after_a_healthy_minute():
-    backoff = Backoff(first_s=1, max_s=60)
-    waits = []
-    for _ in range(10):
-        waits.append((backoff.wait_s(0.0), backoff.wait_s(1.0)))
-        backoff = backoff.failed()
-    assert waits[:3] == [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0)]
-    assert waits[-1] == (30.0, 60.0)
-    assert backoff.failed(lasted_s=59).failures == 11
-    assert backoff.failed(lasted_s=60).failures == 0
-    assert backoff.wait_s(0.5, at_least_s=300) == 300
-    assert Backoff(failures=10_000).wait_s(1.0) == 60.0
-
-
-def test_a_key_is_made_once_for_its_user_alone(tmp_path):
-    path = tmp_path / "deep" / "key.pem"
-    text = make_key(path)
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-    assert public_key_text(load_key(path)) == text
-    assert len(text) == 43
-    with pytest.raises(KeyFileError, match="exists already"):
-        make_key(path)
-
-
-def test_what_is_wrong_with_a_key_file_is_said(tmp_path):
-    path = tmp_path / "key.pem"
-    with pytest.raises(KeyFileError, match="lentera gateway key"):
-        load_key(path)
-    make_key(path)
-    path.chmod(0o644)
-    with pytest.raises(KeyFileError, match="chmod 600"):
-        load_key(path)
-    path.write_text("no key")
-    path.chmod(0o600)
-    with pytest.raises(KeyFileError, match="not a PEM private key"):
-        load_key(path)
-    other = generate_private_key(65537, 2048)
-    path.write_bytes(
-        other.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    with pytest.raises(KeyFileError, match="Ed25519"):
-        load_key(path)
-    with pytest.raises(KeyFileError, match="cannot be made"):
-        make_key(tmp_path / "key.pem" / "below-a-file")

@@ -1,0 +1,119 @@
+"""The journal when something is full, broken or in the way."""
+
+import errno
+import os
+import random
+from dataclasses import replace
+
+import pytest
+
+from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.store import JournalFolderError
+from lentera_model.readings import Sample
+from tests.gateway.stores import FIT, WALL, drained, killed, opened, sample, stamps
+
+
+@pytest.fixture
+def limits(tmp_path):
+    return JournalLimits(tmp_path / "mem", tmp_path / "card", memory_max_bytes=1 << 20, card_max_bytes=1 << 20)
+
+
+def _fill(store, count, start=0):
+    """Seal batches of about 2.5 kB of noise."""
+    noise = random.Random(start)
+    for at in range(start, start + count):
+        store.seal([Sample("m1", "p", i, {"voltage_l1": noise.random()}) for i in range(600)], 1000 + at, FIT)
+
+
+def test_both_tiers_stay_within_their_bounds_and_drop_the_oldest(limits):
+    limits = replace(limits, memory_max_bytes=1 << 18, card_max_bytes=1 << 18)
+    store = opened(limits)
+    now = 1000
+    for at in range(0, 400, 20):
+        _fill(store, 20, at)
+        now += 20_000
+        store.mover.maintain(now)
+    status = store.status()
+    assert status.memory_bytes <= limits.memory_max_bytes
+    assert status.card_bytes <= limits.card_max_bytes + limits.card_segment_bytes
+    assert status.counters.dropped_batches > 0
+    assert status.waiting_batches + status.counters.dropped_batches == store.sequence
+    kept = [batch.key.sequence for batch in drained(store, store.order)]
+    assert kept == list(range(store.sequence - len(kept) + 1, store.sequence + 1))
+
+
+def test_a_card_that_cannot_be_written_is_survived(limits):
+    limits.card_dir.parent.mkdir(exist_ok=True)
+    limits.card_dir.write_text("a file where the folder should be")
+    store = opened(limits)
+    assert store.state.epoch >= WALL // 1000
+    store.seal([sample(1)], 1000, FIT)
+    store.mover.maintain(60_000)
+    assert store.status().card_error is not None
+    assert store.status().waiting_batches == 1
+    limits.card_dir.unlink()
+    store.mover.maintain(200_000)
+    assert store.status().card_error is None
+    assert store.places.card.index.waiting == 1
+    assert stamps(drained(store)) == [1]
+
+
+def test_memory_tier_pressed_by_a_dead_card_drops_the_oldest_and_counts(limits):
+    limits = replace(limits, memory_max_bytes=1 << 18)
+    limits.card_dir.parent.mkdir(exist_ok=True)
+    limits.card_dir.write_text("a file where the folder should be")
+    store = opened(limits)
+    for at in range(0, 300, 20):
+        _fill(store, 20, at)
+        store.mover.maintain(at)
+    status = store.status()
+    assert status.memory_bytes <= limits.memory_max_bytes
+    assert status.counters.dropped_batches > 0
+    assert status.waiting_batches + status.counters.dropped_batches == store.sequence
+    assert drained(store, store.order)[-1].key.sequence == store.sequence, "the newest is there"
+
+
+def test_a_full_memory_tier_keeps_batches_in_the_process(limits, monkeypatch):
+    store = opened(limits)
+    store.seal([sample(1)], 1000, FIT)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    real = os.write
+
+    def refuse(descriptor, data):
+        real(descriptor, bytes(data)[:5])  # a torn write, as a full file system leaves it
+        raise full
+
+    monkeypatch.setattr(os, "write", refuse)
+    store.seal([sample(2)], 1001, FIT)
+    assert "No space left" in (store.status().memory_error or "")
+    assert stamps(drained(store)) == [1, 2]
+    monkeypatch.setattr(os, "write", real)
+    store.mover.maintain(2000)
+    assert store.status().held_bytes == 0
+    store.seal([sample(3)], 2001, FIT)
+    assert store.settle(Key(store.state.epoch, 2)), "still known though it moved while in flight"
+    killed(store)
+    again = opened(limits)
+    assert stamps(drained(again)) == [1, 3]
+    assert again.places.recovery.clean, "nothing is left of the torn write"
+
+
+def test_two_gateways_cannot_share_a_journal(limits):
+    store = opened(limits)
+    with pytest.raises(JournalFolderError, match="in use by another gateway"):
+        opened(limits)
+    killed(store)
+
+
+def test_a_memory_folder_that_cannot_be_made_is_a_clear_error(limits, tmp_path):
+    (tmp_path / "mem").write_text("in the way")
+    with pytest.raises(JournalFolderError, match=r"memory_dir .*mem cannot be used: .*name a folder on a tmpfs"):
+        opened(limits)
+
+
+def test_a_sample_that_no_batch_carries_stops_no_other(limits):
+    store = opened(limits)
+    store.seal([sample(1), sample(2, float("nan")), sample(3)], 1000, FIT)
+    assert stamps(drained(store)) == [1, 3]
+    assert store.status().counters.refused_samples == 1
