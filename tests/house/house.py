@@ -48,8 +48,15 @@ def place(path: Path, node: ast.AST | None = None) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
+LOADED_BY_NAME = {"files", "import_module"}
+"""importlib's functions that load a package by a name in a string."""
+
+
 def imported_names(path: Path) -> Iterator[tuple[ast.AST, str]]:
-    """Yield each absolute import of a file: the node and the dotted name, ``module.x`` for ``from module import x``."""
+    """Yield each absolute import of a file: the node and the dotted name, ``module.x`` for ``from module import x``.
+
+    What importlib loads by a constant string counts too.
+    """
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -57,6 +64,17 @@ def imported_names(path: Path) -> Iterator[tuple[ast.AST, str]]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
                 yield node, f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Call) and (name := _loaded_by_name(node)):
+            yield node, name
+
+
+def _loaded_by_name(call: ast.Call) -> str | None:
+    """Return the package that a call of importlib loads, None for any other call."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    first = call.args[0] if call.args else None
+    if called not in LOADED_BY_NAME or not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return None
+    return first.value if not first.value.startswith(".") else None
 
 
 def tracked_files() -> list[Path]:
