@@ -37,33 +37,33 @@ class Settings(BaseSettings):
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="LENTERA_", extra="ignore", frozen=True)
 
     registry_url: str = Field(
-        "sqlite+aiosqlite:///var/cloud/registry.db",
+        default="sqlite+aiosqlite:///var/cloud/registry.db",
         description="Database of gateways, devices, commands and tokens: sqlite+aiosqlite:///FILE or "
         "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE.",
     )
-    series: SeriesKind = Field(SeriesKind.SQLITE, description="Store of readings: sqlite, influxdb or memory.")
-    series_path: Path = Field(Path("var/cloud/series"), description="Folder or file of the SQLite series store.")
-    influx_url: str = Field("http://127.0.0.1:8086", description="InfluxDB 2 server (with SERIES=influxdb).")
-    influx_token: SecretStr = Field(SecretStr(""), description="InfluxDB API token that may create buckets.")
-    influx_org: str = Field("lentera", description="InfluxDB organisation.")
+    series: SeriesKind = Field(default=SeriesKind.SQLITE, description="Store of readings: sqlite, influxdb or memory.")
+    series_path: Path = Field(default=Path("var/cloud/series"), description="Folder of the SQLite series store.")
+    influx_url: str = Field(default="http://127.0.0.1:8086", description="InfluxDB 2 server (with SERIES=influxdb).")
+    influx_token: SecretStr = Field(default=SecretStr(""), description="InfluxDB API token that may create buckets.")
+    influx_org: str = Field(default="lentera", description="InfluxDB organisation.")
     secret_file: Path = Field(
-        Path("var/cloud/secret"),
+        default=Path("var/cloud/secret"),
         description="File with the service's own secret, which signs nonces; made at first start, readable by its "
         "owner only. Every replica needs the same.",
     )
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     worker_in_process: bool = Field(
-        True, description="Do background jobs in the API process; else run `lentera cloud work` beside it."
+        default=True, description="Do background jobs in the API process; else run `lentera cloud work` beside it."
     )
     ingest_budget_bytes: int = Field(
-        64 << 20,
+        default=64 << 20,
         ge=1 << 20,
         description="Bytes of batches that may wait for the store before the cloud stops reading from its links.",
     )
     future_tolerance_s: int = Field(
-        300, ge=1, le=86_400, description="How far ahead of the cloud's clock a reading may be stamped."
+        default=300, ge=1, le=86_400, description="How far ahead of the cloud's clock a reading may be stamped."
     )
 
     @field_validator("registry_url")

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 import jwt
@@ -53,7 +54,10 @@ def settings_in(folder: Path, **changes) -> Settings:
         "port": 0,
         "log_level": "warning",
     }
-    return Settings(**(fields | changes))
+    return Settings.model_validate(fields | changes)
+
+
+M = TypeVar("M", bound=CloudMessage)
 
 
 class Api:
@@ -66,7 +70,7 @@ class Api:
         self.tokens = tokens
 
     async def __call__(self, method: str, path: str, role: str = "admin", tenant: str = "stabat", **request):
-        headers = {"Authorization": f"Bearer {self.tokens[tenant, role]}"} | request.pop("headers", {})
+        headers = {"Authorization": f"Bearer {self.tokens[tenant, role]}"} | (request.pop("headers", None) or {})
         return await self.client.request(method, path, headers=headers, **request)
 
 
@@ -147,25 +151,30 @@ class TestLink:
     async def say(self, message: GatewayMessage) -> None:
         await self.socket.send(encode_message(message))
 
-    async def hear(self, kind: type[CloudMessage] | None = None, within_s: float = 5):
-        """The next message, or the next of a kind."""
+    async def next(self) -> CloudMessage:
+        """The next message."""
+        return decode_cloud_message(await self.socket.recv(decode=False))
+
+    async def hear(self, kind: type[M], within_s: float = 5) -> M:
+        """The next message of a kind."""
         async with asyncio.timeout(within_s):
             while True:
-                message = decode_cloud_message(await self.socket.recv())
-                if kind is None or isinstance(message, kind):
+                message = await self.next()
+                if isinstance(message, kind):
                     return message
 
     async def hello(self, *devices: DeviceDeclaration) -> Welcome:
         await self.say(Hello([1], [1], "0.1.0", BOOT, 1, 1, list(devices or (LAMP, METER))))
-        message = await self.hear()
+        message = await asyncio.wait_for(self.next(), 5)
         assert isinstance(message, Welcome), message
         return message
 
-    async def bring(self, sealed: bytes) -> Ack | Refuse:
+    async def bring(self, sealed: bytes) -> Any:
+        """Send a batch; return its Ack or Refuse."""
         await self.say(BatchFrame(sealed))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while True:
-                message = await self.hear()
+                message = await self.next()
                 if isinstance(message, Ack | Refuse):
                     return message
 

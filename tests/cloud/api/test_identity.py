@@ -47,7 +47,7 @@ def guarded(api: Api) -> list[tuple[str, str, Permission]]:
         if isinstance(route, APIRoute) and route.path not in OPEN:
             permission = permission_of(route)
             if permission is not None:
-                found += [(method, route.path, permission) for method in sorted(route.methods)]
+                found += [(method, route.path, permission) for method in sorted(route.methods or ())]
     return found
 
 

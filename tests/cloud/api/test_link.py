@@ -111,7 +111,7 @@ async def test_a_frame_over_the_limit_closes_the_link_and_nothing_else(site):
         await link.hello()
         await link.socket.send(bytes(2 << 20))
         with pytest.raises(websockets.ConnectionClosed):
-            await link.hear()
+            await link.next()
         assert link.socket.close_code == 1009
     assert (await site.client.get("/v1/health")).json()["status"] == "ok"
 

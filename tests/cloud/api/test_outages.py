@@ -10,6 +10,7 @@ from lentera_cloud.adapters.sql import SqlRegistry
 from lentera_cloud.features.ingest.budget import ByteBudget
 from lentera_cloud.kit import patience
 from lentera_cloud.ports import SeriesQuery, StoreRefusedError, StoreUnavailableError
+from lentera_model.readings import Reading
 from tests.cloud.support import Board, now_ms, problem, running_app, running_server, settings_in
 
 
@@ -19,7 +20,7 @@ class Switch(MemorySeries):
     def __init__(self) -> None:
         super().__init__()
         self.on = True
-        self.refuses: Callable[[object], bool] = lambda _: False
+        self.refuses: Callable[[Reading], bool] = lambda _: False
         self.writes = 0
         self.attempted = asyncio.Event()
 
