@@ -1,7 +1,7 @@
 """Measure the demo from outside: how soon it reads, how much it moves, what it costs, how fast a lamp obeys.
 
 `python -m bench.demo_bench [SECONDS]`. It runs `lentera demo --seconds` and watches its processes with psutil;
-CPU shares are of one core, while the street is lit and a lamp is dimmed each second; memory is the largest resident size.
+CPU shares are of one core, while the street is lit and a lamp is dimmed each second; memory is the largest RSS.
 """
 
 from __future__ import annotations

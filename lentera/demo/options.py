@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -35,7 +35,6 @@ class DemoOptions:
     port: int = 0
     run_dir: Path | None = None
     keep: bool = False
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def store(self) -> str:
