@@ -1,8 +1,10 @@
 """Run the cloud with uvicorn: uvloop, bounded websocket frames, pings, and a stop within two seconds."""
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -28,6 +30,11 @@ class CloudServer(uvicorn.Server):
         super().__init__(config)
         self._cloud = cloud
         self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to :func:`main`: a stop that was asked for is no error, and a caller has signals of its own."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then say where."""
@@ -86,7 +93,7 @@ def listen(settings: Settings) -> socket.socket:
 async def serve(
     settings: Settings, *, ready: Callable[[str], None] | None = None, stop: asyncio.Event | None = None
 ) -> None:
-    """Serve in a running event loop until SIGTERM, SIGINT or ``stop``.
+    """Serve in a running event loop until ``stop`` is set or the task is cancelled.
 
     Args:
         settings: where and with which stores.
@@ -115,4 +122,11 @@ def main(settings: Settings) -> None:
     import uvloop
 
     configure_logging(settings.log_level.value)
-    uvloop.run(serve(settings))
+
+    async def until_signalled() -> None:
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        await serve(settings, stop=stop)
+
+    uvloop.run(until_signalled())
