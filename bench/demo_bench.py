@@ -33,9 +33,11 @@ def measure(seconds: int = SECONDS, *arguments: str) -> dict[str, Any]:
         environ = {**os.environ, "LENTERA_SESSION_FILE": str(session_file)}
         command = [sys.executable, "-m", "lentera", "demo", "--seconds", str(seconds), "--json", "--dir", str(run_dir)]
         began = time.monotonic()
-        demo = subprocess.Popen(
-            [*command, "--keep", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ
-        )
+        said = Path(folder) / "said"
+        with said.open("w") as sink:
+            demo = subprocess.Popen(
+                [*command, "--keep", *arguments], stdout=subprocess.PIPE, stderr=sink, text=True, env=environ
+            )
         session = _session(demo, session_file)
         lit_s = time.monotonic() - began
         first_s = _first_reading(session, began)
@@ -43,7 +45,7 @@ def measure(seconds: int = SECONDS, *arguments: str) -> dict[str, Any]:
         out, _ = demo.communicate(timeout=seconds + 60)
         report = json.loads(out) if out.strip() else {}
         if demo.returncode != 0:
-            raise RuntimeError(f"the demo ended with code {demo.returncode}: {report}")
+            raise RuntimeError(f"the demo ended with code {demo.returncode}: {report}\n{said.read_text()}")
         return _figures(report, lit_s, first_s, costs)
 
 

@@ -14,6 +14,9 @@ from lentera.client import AsyncClient
 from lentera.errors import CloudTroubleError, FrontDoorError, UnreachableError
 
 LEVELS_PERCENT = tuple(range(0, 101, 5))
+# A lamp that can prove itself only by its measured power (Home Assistant's schema) cannot prove a step that is smaller
+# than what its meter and its power curve leave open; 30 points are well above that for every profile.
+SMALLEST_STEP_PERCENT = 30
 PATIENCE_S = 30.0
 RETRY_PAUSE_S = 0.25
 
@@ -52,7 +55,7 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
 
 
 def choose_levels(lamps: Sequence[str], seed: int) -> Callable[[], tuple[str, int]]:
-    """Lamp after lamp in turn, each time at another level than it was last given; the same for the same seed."""
+    """Lamp after lamp in turn, each time a measurable step from the level it has; the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 - variety that can be repeated, no secret
     given: dict[str, int] = {}
     turn = 0
@@ -61,7 +64,9 @@ def choose_levels(lamps: Sequence[str], seed: int) -> Callable[[], tuple[str, in
         nonlocal turn
         lamp = lamps[turn % len(lamps)]
         turn += 1
-        level = chance.choice([level for level in LEVELS_PERCENT if level != given.get(lamp, 100)])
+        level = chance.choice(
+            [new for new in LEVELS_PERCENT if abs(new - given.get(lamp, 100)) >= SMALLEST_STEP_PERCENT]
+        )
         given[lamp] = level
         return lamp, level
 

@@ -25,7 +25,7 @@ SHOWN_FINDINGS = 20
 
 
 async def check(
-    options: DemoOptions, launched: Launched, tally: Tally, lasted_s: float, note: Callable[[str], None]
+    options: DemoOptions, launched: Launched, tally: Tally, seconds: float, note: Callable[[str], None]
 ) -> dict[str, Any]:
     """The report: what was produced, stored, missing and doubled, and what became of the commands."""
     from lentera_sim.audit import audit
@@ -43,7 +43,7 @@ async def check(
     if result.out_of_order:
         note(f"{result.out_of_order} values are stored in another order than they were answered")
     return {
-        "seconds": options.seconds,
+        "seconds": int(seconds) if seconds == int(seconds) else seconds,
         "store": options.store,
         "gateways": 1,
         "meters": len(launched.meters),

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -91,17 +90,15 @@ class Demo:
 
         over = asyncio.Event()
         dimmer = Dimmer(client, launched.lamps, self.options.seed, self.view.note)
-        began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(watch(self.view, client, launched, over, dimmer.tally))
             group.create_task(self._end_after(seconds, over))
             await dimmer.run(over)
         self.view.end()
-        lasted_s = time.monotonic() - began
         if self.interrupted.is_set():
             raise InterruptedDemoError("The run was interrupted, so nothing was checked. Let it run to its end.")
         await self._calm_stop(launched)
-        return await check(self.options, launched, dimmer.tally, lasted_s, self.view.note)
+        return await check(self.options, launched, dimmer.tally, seconds, self.view.note)
 
     async def _end_after(self, seconds: float, over: asyncio.Event) -> None:
         """Set `over` after `seconds`, or at once when the demo is interrupted."""

@@ -133,13 +133,13 @@ def test_the_environment_goes_before_the_demo_and_must_be_whole(tmp_path: Path) 
     assert find_session(whole).url == "http://x"
 
 
-def test_lamps_take_turns_and_always_get_another_level() -> None:
+def test_lamps_take_turns_and_always_get_a_step_that_can_be_measured() -> None:
     choose = choose_levels(["a", "b", "c"], seed=7)
     chosen = [choose() for _ in range(300)]
     assert [lamp for lamp, _ in chosen[:6]] == ["a", "b", "c", "a", "b", "c"]
     for lamp in "abc":
         levels = [100, *(level for name, level in chosen if name == lamp)]
-        assert all(before != after for before, after in pairwise(levels))
+        assert all(abs(before - after) >= 30 for before, after in pairwise(levels))
         assert len(set(levels)) > 10
     again = choose_levels(["a", "b", "c"], seed=7)
     assert [again() for _ in range(300)] == chosen
