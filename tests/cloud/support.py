@@ -80,6 +80,7 @@ async def running_app(settings: Settings, **parts) -> AsyncIterator[Api]:
     app = create_app(settings, **parts)
     async with app.router.lifespan_context(app):
         registry = app.state.cloud.registry
+        await app.state.cloud.registry_state.ready.wait()
         tokens = {
             (tenant, role.value): await add_token(registry, tenant, role, f"{role} of {tenant}")
             for tenant in ("stabat", "binjai")

@@ -22,7 +22,7 @@ from lentera_cloud.domain.roles import Role
 from lentera_cloud.domain.tokens import make_token
 from lentera_cloud.ports import ApiToken, DeviceRow, GatewayRow
 from lentera_cloud.settings import Settings
-from tests.cloud.support import settings_in
+from tests.cloud.support import running_app, settings_in
 
 CHECKS = [
     not_a_server_error,
@@ -132,3 +132,12 @@ def test_settings_come_from_the_environment(monkeypatch):
     found = Settings()
     assert found.port == 9090
     assert "hush" not in repr(found)
+
+
+async def test_the_documentation_needs_no_other_machine(tmp_path):
+    async with running_app(settings_in(tmp_path)) as api:
+        page = (await api.client.get("/docs")).text
+        assert "https://" not in page
+        for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+            assert (await api.client.get(asset)).status_code == 200, asset
+        assert len(re.findall(r'(?:src|href)="(/[^"]+)"', page)) == 3

@@ -213,6 +213,9 @@ async def test_a_restart_knows_what_was_stored(tmp_path):
         assert (await post(api, board, sealed)).json()["replayed"] is True
     assert series.writes == 1
     registry = SqlRegistry(settings.registry_url)
+    with pytest.raises(StoreUnavailableError, match="not started"):
+        await registry.ping()
+    await registry.start()
     assert [one.device_id for one in await registry.devices.of_tenant("stabat")] == ["lamp-1", "meter-1"]
     await registry.close()
 
