@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from lentera_gateway.journal.status import JournalStatus
 
 TICK_S: Final = 1.0
-DELIVER_WITHIN_S: Final = 1.3
-"""At the end: how long the last batches may take to be acknowledged before they go onto the card."""
-CLOSE_WITHIN_S: Final = 0.8
+POLLS_END_WITHIN_S: Final = 0.9
+DELIVER_WITHIN_S: Final = 1.5
+"""At the end, from the signal on: until when the last batches may be acknowledged before they go onto the card."""
+CLOSE_WITHIN_S: Final = 0.6
 _RESTART_AFTER_S: Final = 5.0
-_COMMANDS_END_WITHIN_S: Final = 0.3
+_COMMANDS_END_WITHIN_S: Final = 0.2
+_DRIVERS_CLOSE_WITHIN_S: Final = 0.3
 
 
 def agent_version() -> str:
@@ -174,15 +176,18 @@ class Gateway:
         self.stopping.set()
         deadline = asyncio.get_running_loop().time() + DELIVER_WITHIN_S
         if polls:
-            _, late = await asyncio.wait(polls, timeout=DELIVER_WITHIN_S / 2)
+            _, late = await asyncio.wait(polls, timeout=POLLS_END_WITHIN_S)
             for task in late:
                 task.cancel()
         await self.inbox.close(_COMMANDS_END_WITHIN_S)
+        # Before the last seal: what a broker hands over after it would be acknowledged there and kept nowhere.
+        await self._within("bus", _DRIVERS_CLOSE_WITHIN_S, *(driver.close() for driver in self.drivers.values()))
         await self._deliver(deadline)
         for task in (*tasks, link):
             task.cancel()
         await asyncio.gather(*tasks, link, *polls, return_exceptions=True)
-        await self._close()
+        await self._within("journal", CLOSE_WITHIN_S, self.journal.close())
+        self._log.info("stopped")
 
     async def _deliver(self, deadline: float) -> None:
         """Seal what is left and wait for the acknowledgements while there is a link and time."""
@@ -192,22 +197,21 @@ class Gateway:
                 while self.link.state.up:
                     self.journal.settled.clear()
                     if not (await self.journal.status()).waiting_batches:
-                        return
+                        break
                     await self.journal.settled.wait()
+                await self._write_status()
 
-    async def _close(self) -> None:
-        async def close_all() -> None:
-            await asyncio.gather(
-                self.journal.close(), *(driver.close() for driver in self.drivers.values()), return_exceptions=True
-            )
-
-        try:
-            await asyncio.wait_for(close_all(), CLOSE_WITHIN_S)
-        except TimeoutError:
-            self._log.error(
-                "close_late", text="the card or a bus did not answer in time; the tmpfs tier holds the rest"
-            )
-        self._log.info("stopped")
+    async def _within(self, part: str, limit_s: float, *ends: Coroutine[Any, Any, None]) -> None:
+        """Bring parts to their end, for so long; what hangs (a card, a bus) is left behind and named."""
+        tasks = [asyncio.ensure_future(end) for end in ends]
+        if not tasks:
+            return
+        done, late = await asyncio.wait(tasks, timeout=limit_s)
+        for task in late:
+            task.cancel()
+        failed = [str(task.exception()) for task in done if task.exception() is not None]
+        if late or failed:
+            self._log.error("end_not_clean", part=part, late=len(late), failed=failed)
 
     async def _supervise(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Run a part for ever: a mistake in it is logged and costs a pause, never the gateway."""

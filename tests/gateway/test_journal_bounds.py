@@ -9,6 +9,7 @@ import pytest
 
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.segments import TierWriteError
 from lentera_gateway.journal.store import JournalFolderError
 from lentera_model.readings import Sample
 from tests.gateway.stores import FIT, WALL, drained, killed, opened, sample, stamps
@@ -117,3 +118,88 @@ def test_a_sample_that_no_batch_carries_stops_no_other(limits):
     store.seal([sample(1), sample(2, float("nan")), sample(3)], 1000, FIT)
     assert stamps(drained(store)) == [1, 3]
     assert store.status().counters.refused_samples == 1
+
+
+def _refusing(store, code):
+    def append(record):
+        raise TierWriteError("card", store.places.card.folder, OSError(code, os.strerror(code)))
+
+    return append
+
+
+def test_a_full_card_gives_up_its_oldest_when_memory_presses(limits):
+    limits = replace(limits, memory_max_bytes=1 << 18)
+    store = opened(limits)
+    _fill(store, 40)
+    store.mover.maintain(60_000)
+    on_card = store.places.card.index.waiting
+    assert on_card == 40
+    store.places.card.append = _refusing(store, errno.ENOSPC)
+    _fill(store, 90, 100)
+    store.mover.maintain(120_000)
+    status = store.status()
+    assert "No space left" in (status.card_error or "")
+    assert store.places.card.index.waiting < on_card
+    assert status.counters.dropped_batches == on_card - store.places.card.index.waiting
+    del store.places.card.append
+    store.mover.maintain(121_000)
+    assert store.status().card_error is None
+    kept = [batch.key.sequence for batch in drained(store, store.order)]
+    assert kept == list(range(store.sequence - len(kept) + 1, store.sequence + 1)), "the newest, in order"
+
+
+def test_a_broken_card_is_tried_again_with_growing_patience(limits):
+    store = opened(limits)
+    store.places.card.append = _refusing(store, errno.EIO)
+    store.seal([sample(1)], 0, FIT)
+    tries = []
+    for now in range(10_000, 200_000, 1000):
+        before = store.places.card_error
+        store.places.card_error = "untouched"
+        store.mover.maintain(now)
+        if store.places.card_error != "untouched":
+            tries.append(now)
+        store.places.card_error = store.places.card_error if tries and tries[-1] == now else before
+    assert tries == [10_000, 15_000, 25_000, 45_000, 85_000, 145_000]
+
+
+def test_a_card_segment_that_cannot_be_read_blocks_no_other(limits):
+    store = opened(limits)
+    store.seal([sample(1)], 0, FIT)
+    store.mover.maintain(20_000)
+    killed(store)
+    (segment,) = (limits.card_dir / "segments").iterdir()
+    segment.unlink()
+    segment.mkdir()
+    again = opened(limits)
+    again.seal([sample(2)], 30_000, FIT)
+    assert stamps(drained(again, again.order)) == [2]
+    assert again.places.recovery.unreadable_segments == 1
+    assert "cannot be read" in (again.status().card_error or "")
+
+
+def test_a_batch_on_the_card_is_refused_with_its_bytes_though_its_segment_was_closed_since(limits):
+    limits = replace(limits, card_max_bytes=1 << 16)
+    store = opened(limits)
+    _fill(store, 1)
+    store.mover.maintain(60_000)
+    (batch,) = drained(store, store.order)
+    _fill(store, 6, 10)
+    store.mover.maintain(120_000)
+    assert store.places.card.index.segments[1].entries is None
+    assert store.refuse(batch.key, [{"code": "corrupt", "text": "x"}])
+    (kept,) = (limits.card_dir / "quarantine").glob("*.batch")
+    assert kept.read_bytes() == batch.sealed
+
+
+def test_held_batches_reach_the_card_when_the_memory_tier_stays_full(limits, monkeypatch):
+    store = opened(limits)
+    monkeypatch.setattr(store.places, "to_memory_tier", lambda key, batch: False)
+    store.seal([sample(1)], 0, FIT)
+    assert store.status().held_bytes > 0
+    (batch,) = drained(store)
+    store.mover.maintain(20_000)
+    assert store.status().held_bytes == 0
+    assert store.places.card.index.waiting == 1
+    assert store.settle(batch.key), "found though it moved while in flight"
+    assert store.status().waiting_batches == 0
