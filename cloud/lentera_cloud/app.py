@@ -211,15 +211,19 @@ def create_app(
         redoc_url=None,
         **openapi.describe(),
     )
+    _equip(app, cloud, Identity(cloud.registry, cloud.clock, load_secret(settings.secret_file)))
+    return app
+
+
+def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
+    """Give the application its services, where the routes find them, its routes and its error answers."""
     state = app.state
-    state.cloud = cloud
-    state.identity = Identity(cloud.registry, cloud.clock, load_secret(settings.secret_file))
+    state.cloud, state.identity, state.links = cloud, identity, cloud.links
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
-    state.health, state.links = cloud.health, cloud.links
     state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
+    state.health = cloud.health
     problems.install(app)
     docs.install(app)
     openapi.install(app)
     for routes in (device_routes, command_routes, series_routes, gateway_routes, ingest_routes, health_routes):
         app.include_router(routes.router)
-    return app
