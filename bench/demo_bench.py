@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from lentera.client import Client
+from lentera.demo.launch import STATUS_FILE
 from lentera.errors import FrontDoorError
 from lentera.session import Session, read_session
 
@@ -42,11 +43,15 @@ def measure(seconds: int = SECONDS, *arguments: str) -> dict[str, Any]:
         lit_s = time.monotonic() - began
         first_s = _first_reading(session, began)
         costs = _costs(demo, run_dir, seconds)
+        journal = json.loads((run_dir / STATUS_FILE).read_text())["journal"]
         out, _ = demo.communicate(timeout=seconds + 60)
         report = json.loads(out) if out.strip() else {}
         if demo.returncode != 0:
             raise RuntimeError(f"the demo ended with code {demo.returncode}: {report}\n{said.read_text()}")
-        return _figures(report, lit_s, first_s, costs)
+        return _figures(report, lit_s, first_s, costs) | {
+            "journal_bytes_a_value": round(journal["bytes_a_value"], 2),
+            "journal_written_bytes_a_value": round(journal["written_bytes"] / max(1, journal["values_total"]), 2),
+        }
 
 
 def _session(demo: subprocess.Popen[str], session_file: Path) -> Session:
