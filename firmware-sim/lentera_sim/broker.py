@@ -86,7 +86,12 @@ def _mosquitto_command(program: Path, port: int, run_dir: Path) -> list[str]:
     lines = [
         f"listener {port} 127.0.0.1",
         "allow_anonymous true",
-        "persistence false",
+        # What is queued for a gateway outlives a killed broker: saved a second after each change.
+        "persistence true",
+        f"persistence_location {run_dir.resolve()}/",
+        "persistence_file broker.db",
+        "autosave_on_changes true",
+        "autosave_interval 1",
         # Without it small messages wait up to 40 ms for an acknowledgement of the one before.
         "set_tcp_nodelay true",
         "max_queued_messages 100000",

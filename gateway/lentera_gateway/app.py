@@ -14,7 +14,7 @@ import structlog
 
 from lentera_drivers.driver import Confirmation, Driver, open_driver
 from lentera_drivers.profiles import MeterProfile
-from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule
+from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule, StampKeeper
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.inbox import Inbox, UpdateQueue
@@ -69,6 +69,7 @@ class Gateway:
     drivers: dict[str, Driver] = field(init=False, default_factory=dict)
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
     stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _stamps: StampKeeper = field(init=False, default_factory=StampKeeper)
     _boot_id: bytes = field(init=False, default_factory=boot_id)
     _started_ms: int = field(init=False, default_factory=monotonic_ms)
     _log: Any = field(init=False, default_factory=lambda: structlog.get_logger("gateway"))
@@ -282,10 +283,10 @@ class Gateway:
 
     def _take(self, sample: Sample) -> None:
         self.devices.answered(sample.device, sample.monotonic_ms)
-        self.journal.add(sample)
+        self.journal.add(self._stamps.distinct(sample))
 
     def _take_commanded(self, sample: Sample) -> None:
-        self.journal.add(sample)
+        self.journal.add(self._stamps.distinct(sample))
 
     def _status(self, device: str, online: bool, reason: str) -> None:
         self.devices.status(device, online, reason, monotonic_ms())

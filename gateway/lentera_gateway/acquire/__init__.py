@@ -3,5 +3,6 @@
 from lentera_gateway.acquire.devices import DeviceBook, DeviceState
 from lentera_gateway.acquire.poller import BusPoller
 from lentera_gateway.acquire.schedule import PollSchedule
+from lentera_gateway.acquire.stamps import StampKeeper
 
-__all__ = ["BusPoller", "DeviceBook", "DeviceState", "PollSchedule"]
+__all__ = ["BusPoller", "DeviceBook", "DeviceState", "PollSchedule", "StampKeeper"]
