@@ -39,9 +39,9 @@ def measure(seconds: int = SECONDS, *arguments: str) -> dict[str, Any]:
             demo = subprocess.Popen(
                 [*command, "--keep", *arguments], stdout=subprocess.PIPE, stderr=sink, text=True, env=environ
             )
-        session = _session(demo, session_file)
+        session = wait_for_session(demo, session_file)
         lit_s = time.monotonic() - began
-        first_s = _first_reading(session, began)
+        first_s = first_reading(session, began)
         costs = _costs(demo, run_dir, seconds)
         journal = json.loads((run_dir / STATUS_FILE).read_text())["journal"]
         out, _ = demo.communicate(timeout=seconds + 60)
@@ -54,22 +54,26 @@ def measure(seconds: int = SECONDS, *arguments: str) -> dict[str, Any]:
         }
 
 
-def _session(demo: subprocess.Popen[str], session_file: Path) -> Session:
+def wait_for_session(demo: subprocess.Popen[Any], session_file: Path, limit_s: float = START_LIMIT_S) -> Session:
+    """Wait until the demo has started and left its session file. Raises RuntimeError after `limit_s`."""
     pause = threading.Event()
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline and demo.poll() is None:
         if session := read_session(session_file):
             return session
         pause.wait(0.02)
     demo.kill()
-    raise RuntimeError(f"the demo did not start within {START_LIMIT_S} s")
+    raise RuntimeError(f"the demo did not start within {limit_s:g} s")
 
 
-def _first_reading(session: Session, began: float) -> float:
-    """Seconds from the start of the command until the first reading is visible through the API."""
+def first_reading(session: Session, began: float, limit_s: float = START_LIMIT_S) -> float:
+    """Seconds from the start of the command until the first reading is visible through the API.
+
+    Raises RuntimeError if none is within `limit_s`.
+    """
     pause = threading.Event()
     with Client(session.url, session.token) as client:
-        while time.monotonic() - began < START_LIMIT_S:
+        while time.monotonic() - began < limit_s:
             try:
                 if any(device.last_reading_at for device in client.devices()):
                     return time.monotonic() - began
