@@ -26,6 +26,7 @@ from lentera_sim.lamps.homeassistant import HomeAssistantLights
 from lentera_sim.lamps.zigbee2mqtt import Zigbee2Mqtt
 from lentera_sim.ledger import Ledger
 from lentera_sim.street import Street, StreetPlan, build_street
+from lentera_sim.tasks import end
 from lentera_sim.wires.serial_line import SerialLine
 from lentera_sim.wires.tcp_meter import TcpMeter
 
@@ -137,9 +138,7 @@ class RunningStreet:
         await self.line.close()
         for meter in self.tcp_meters.values():
             await meter.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self.ledger.close()
         await self.broker.stop()
 

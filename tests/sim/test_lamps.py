@@ -19,6 +19,7 @@ from lentera_sim.lamps.homeassistant import HomeAssistantLights
 from lentera_sim.lamps.zigbee2mqtt import Zigbee2Mqtt
 from lentera_sim.ledger import Ledger, LedgerEntry
 from lentera_sim.street import StreetPlan, build_street
+from lentera_sim.tasks import end
 from tests.services.servers import BrokerInfo, Mosquitto
 from tests.sim.conftest import until
 
@@ -55,8 +56,7 @@ async def listener(broker: BrokerInfo) -> AsyncIterator[Listener]:
         try:
             yield made
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
 
 @asynccontextmanager
@@ -74,8 +74,7 @@ async def running(
     try:
         yield bridge
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 @pytest.fixture

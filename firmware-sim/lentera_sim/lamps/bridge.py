@@ -20,6 +20,7 @@ from lentera_drivers.profiles import decode_lamp_payload
 from lentera_sim.clock import SimClock, wall_ms
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
 from lentera_sim.ledger import Ledger
+from lentera_sim.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -131,9 +132,7 @@ class LampBridge(ABC):
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
