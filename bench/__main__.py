@@ -1,4 +1,4 @@
-"""Print every figure: `python -m bench [--json] [--only demo|series|cold]`."""
+"""Print every figure: `python -m bench [--json] [--only demo|journal|series|cold]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import json
 import sys
 from importlib import import_module
 
-BENCHES = {"demo": "bench.demo_bench", "series": "bench.series_bench", "cold": "bench.cold_start"}
+BENCHES = {
+    "demo": "bench.demo_bench",
+    "journal": "bench.journal_bench",
+    "series": "bench.series_bench",
+    "cold": "bench.cold_start",
+}
 
 
 def main() -> None:
