@@ -15,7 +15,7 @@ from typing import Any
 from lentera_gateway.clock import system_wall_ms
 from lentera_gateway.link import load_key, make_key
 from lentera_model.readings import Reading
-from lentera_sim.audit import AuditResult, audit
+from lentera_sim.audit import REPEAT_WINDOW_MS, AuditResult, audit
 from lentera_sim.ledger import read_ledger
 from lentera_sim.run import RunningStreet, open_street
 from lentera_sim.street import StreetPlan
@@ -98,10 +98,13 @@ class Board:
         self.process = None
         return loop.time() - begin
 
-    def audit(self, counts: Callable[[int], bool] = lambda at_ms: True) -> AuditResult:
+    def audit(
+        self, counts: Callable[[int], bool] = lambda at_ms: True, repeat_window_ms: int = REPEAT_WINDOW_MS
+    ) -> AuditResult:
         """Compare what the devices say they answered with what the cloud has; the gateway's own words left out.
 
-        `counts` chooses the answers that must be found by their instant (Unix ms).
+        `counts` chooses the answers that must be found by their instant (Unix ms); `repeat_window_ms` is how late the
+        stamp of a value may be that repeats.
         """
         self.street.ledger.flush()
         stored: dict[str, list[Reading]] = defaultdict(list)
@@ -110,7 +113,7 @@ class Board:
             if values:
                 stored[reading.device].append(Reading(reading.device, "", reading.at_ms, values, reading.quality))
         entries = (entry for entry in read_ledger(self.run_dir / "ledger.jsonl") if counts(entry.at_ms))
-        return audit(entries, stored)
+        return audit(entries, stored, repeat_window_ms=repeat_window_ms)
 
 
 @asynccontextmanager

@@ -54,8 +54,9 @@ async def test_a_killed_gateway_misses_at_most_the_last_second_and_doubles_nothi
         await it.street.quieten()
         await it.stop()
         # What the lamps said meanwhile waits at the broker and is stamped when it comes, so only its count is checked.
-        result = it.audit(lambda at_ms: at_ms < killed_ms - LAST_SECOND_MS or at_ms > started_ms)
-        assert result.missing == 0, result.details[:10]
+        # A starting gateway on a small board may stamp a lamp's message a second late: that is late, not lost.
+        result = it.audit(lambda at_ms: at_ms < killed_ms - LAST_SECOND_MS or at_ms > started_ms, repeat_window_ms=2000)
+        assert result.missing == 0, [str(one) for one in result.details if one.what == "missing"]
         assert it.audit().missing - it.audit().duplicated <= answered_in_the_last_second(it, killed_ms)
         assert it.cloud.contradictions == []
         epochs = {epoch for epoch, _ in it.cloud.batches}
