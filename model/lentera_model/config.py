@@ -153,7 +153,7 @@ class GatewayConfig(_Part):
     def _agrees_with_itself(self) -> Self:
         problems = [
             InitErrorDetails(type=PydanticCustomError("conflict", "{what}", {"what": what}), loc=place, input=None)
-            for place, what in (*self._repeated_ids(), *self._impossible_addresses())
+            for place, what in (*self._repeated_ids(), *self._shared_wires(), *self._impossible_addresses())
         ]
         if problems:
             # Raised as a ValidationError, each problem keeps its own place in the file.
@@ -170,6 +170,21 @@ class GatewayConfig(_Part):
                 if name in seen:
                     yield (section, index, "id"), f"{kind} id {name!r} is used twice: give each {kind} an id of its own"
                 seen.add(name)
+
+    def _shared_wires(self) -> Iterator[tuple[Place, str]]:
+        """Two buses on one serial port or one host and port would talk into each other's answers."""
+        holders: dict[tuple[str, str], str] = {}
+        for index, bus in enumerate(self.buses):
+            if not isinstance(bus, ModbusBus):
+                continue
+            wire = (str(bus.port), "") if bus.transport == "rtu" else (str(bus.host), str(bus.tcp_port))
+            holder = holders.setdefault(wire, bus.id)
+            if holder != bus.id:
+                key = "port" if bus.transport == "rtu" else "host"
+                yield (
+                    ("buses", index, key),
+                    f"bus {holder!r} is on {':'.join(filter(None, wire))} already: use that bus",
+                )
 
     def _impossible_addresses(self) -> Iterator[tuple[Place, str]]:
         buses = {bus.id: bus for bus in self.buses}

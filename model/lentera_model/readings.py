@@ -13,7 +13,8 @@ class Quality(IntEnum):
     GOOD = 0
     """As the device answered, nothing speaks against it."""
     SUSPECT = 1
-    """As the device answered, but a plausibility rule of its profile failed."""
+    """As the device answered, but something speaks against it: a plausibility rule of its profile failed, it may be the
+    echo of a command, or the time that it belongs to is uncertain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ def test_a_good_file_passes_with_its_defaults() -> None:
         (["buses", 1, "host"], None, "needs `host`"),
         (["buses", 1, "id"], "rs485-0", "bus id 'rs485-0' is used twice"),
         (["buses", 2, "driver"], "zigbee", "driver"),
+        (["buses"], [*GOOD["buses"], {**GOOD["buses"][0], "id": "rs485-1"}], "bus 'rs485-0' is on /dev/ttyUSB0"),
+        (["buses"], [*GOOD["buses"], {**GOOD["buses"][1], "id": "lan-2"}], "bus 'lan' is on 10.0.0.9:502"),
         (["devices", 1, "id"], "m1", "device id 'm1' is used twice"),
         (["devices", 0, "unit"], 300, "unit"),
         (["devices", 0, "unit"], None, "needs `unit`"),
