@@ -36,6 +36,8 @@ Id = Annotated[str, AfterValidator(_identifier)]
 QuantityName = Annotated[str, AfterValidator(_quantity_name)]
 TopicLevels = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^+#\x00/]+(/[^+#\x00/]+)*$")]
 """An MQTT topic or a part of one: no wildcards, no empty level."""
+PlainText = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A name for people: no control characters, which some databases and terminals do not take."""
 TcpPort = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -47,7 +49,7 @@ class GatewayIdentity(_Part):
     """Who this gateway is."""
 
     id: Id
-    name: str = Field(default="", max_length=120)
+    name: PlainText = ""
 
 
 class CloudLink(_Part):
@@ -124,7 +126,7 @@ class DeviceConfig(_Part):
     """One meter or luminaire: what it is, where it is, how often it is read."""
 
     id: Id
-    name: str = Field(default="", max_length=120)
+    name: PlainText = ""
     profile: Id
     bus: Id
     unit: int | None = Field(default=None, ge=1, le=247)

@@ -276,3 +276,14 @@ def test_blocks_keep_profiles_apart() -> None:
     blocks, rows, count = pack_blocks(street())
     assert [(b.profile, len(b.devices)) for b in blocks] == [("eastron_sdm630", 1), ("zigbee2mqtt_light", 3)]
     assert (rows, count) == (10, 19)
+
+
+def test_a_frame_that_asks_for_a_larger_window_than_any_batch_needs_is_refused() -> None:
+    body = msgspec.msgpack.encode(block())
+    plain = forge(body)
+    # Incompressible, so that the frame keeps its window instead of shrinking to its content.
+    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+    compressor = zstd.ZstdCompressor(options=options)
+    wide = compressor.compress(body) + compressor.flush()
+    with pytest.raises(CorruptBatchError, match="does not unpack"):
+        decode(plain[: plain.index(ZSTD_MAGIC)] + wide)

@@ -65,6 +65,7 @@ def test_a_good_file_passes_with_its_defaults() -> None:
         (["devices", 1, "unit"], 4, "needs `topic`"),
         (["devices", 0, "bus"], "rs485-9", "there is no bus 'rs485-9'"),
         (["devices", 0, "quantities"], ["volts"], "no quantity is called 'volts'"),
+        (["devices", 0, "name"], "Panel\x00 12", "name"),
         (["devices", 0, "every_s"], "often", "every_s"),
         (
             ["devices"],

@@ -227,7 +227,7 @@ class Connection:
                 now_ms = self._parts.monotonic_ms()
                 self._sizes[batch.key] = len(batch.sealed)
                 self._sent_ms[batch.key] = now_ms
-                self._link.batch_sent(batch.key.epoch, batch.key.sequence, now_ms)
+                self._link.batch_sent(batch.key.epoch, batch.key.sequence)
                 await self._send(BatchFrame(batch.sealed))
             if not self._has_room():
                 self._room.clear()

@@ -108,7 +108,7 @@ class GatewayLink:
         self._window = window
         self._welcome: Welcome | None = None
         self._hello_sent_ms = hello.monotonic_ms
-        self._waiting: dict[tuple[int, int], int] = {}
+        self._waiting: set[tuple[int, int]] = set()
         self._pings: dict[int, int] = {}
         self._next_nonce = 0
 
@@ -138,20 +138,9 @@ class GatewayLink:
         """Whether the window has room."""
         return self.is_open and len(self._waiting) < self._window
 
-    def is_waiting_for(self, epoch: int, sequence: int) -> bool:
-        """Whether this batch was sent on this connection and is not answered yet."""
-        return (epoch, sequence) in self._waiting
-
-    def batch_sent(self, epoch: int, sequence: int, now_ms: int) -> None:
+    def batch_sent(self, epoch: int, sequence: int) -> None:
         """Note that a batch was written to the connection."""
-        self._waiting.setdefault((epoch, sequence), now_ms)
-
-    def silent_for_ms(self, now_ms: int) -> int:
-        """Return how long the oldest unanswered thing (Hello, batch or ping) has waited; 0 if nothing waits."""
-        since = [*self._waiting.values(), *self._pings.values()]
-        if not self.is_open:
-            since.append(self._hello_sent_ms)
-        return max(0, now_ms - min(since)) if since else 0
+        self._waiting.add((epoch, sequence))
 
     def receive(self, message: CloudMessage, now_ms: int) -> list[LinkEvent]:
         """Take one message of the cloud; return what follows from it.
@@ -171,10 +160,10 @@ class GatewayLink:
             case _ if not self.is_open:
                 raise ProtocolError(f"{type(message).__name__} came before Welcome: is this address a Lentera cloud?")
             case Ack():
-                self._waiting.pop((message.epoch, message.sequence), None)
+                self._waiting.discard((message.epoch, message.sequence))
                 return [Acknowledged(message.epoch, message.sequence, tuple(message.refused))]
             case Refuse():
-                self._waiting.pop((message.epoch, message.sequence), None)
+                self._waiting.discard((message.epoch, message.sequence))
                 return [BatchRefused(message.epoch, message.sequence, message.code, message.text)]
             case CommandMessage():
                 return [CommandArrived(message)]

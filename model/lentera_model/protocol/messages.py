@@ -36,7 +36,7 @@ class DeviceDeclaration(Struct, frozen=True, array_like=True):
     device: _Id
     kind: Literal["meter", "luminaire"]
     profile: _Id
-    name: Annotated[str, Meta(max_length=120)]
+    name: Annotated[str, Meta(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
     bus: _Id
     address: Annotated[str, Meta(max_length=200)]
 
