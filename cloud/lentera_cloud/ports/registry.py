@@ -114,8 +114,6 @@ class Commands(Protocol):
     ) -> CommandRecord:
         """Store a command with its executions in one transaction; each gets its device's next sequence number.
 
-        The level that a ``set_level`` asks for becomes the device's commanded level.
-
         With an idempotency key used in the last ``keep_key_ms``: the same body gives back the earlier command
         (``replayed``), another body raises :class:`IdempotencyConflictError`.
         """
@@ -134,7 +132,11 @@ class Commands(Protocol):
         ...
 
     async def save(self, tenant: str, before: Execution, after: Execution) -> bool:
-        """Replace ``before`` by ``after``; False when somebody changed it meanwhile (read again and step again)."""
+        """Replace ``before`` by ``after``; False when somebody changed it meanwhile (read again and step again).
+
+        In the same transaction the device's commanded level becomes that of its newest ``set_level`` (by sequence)
+        which may have reached the lamp (:func:`lentera_cloud.domain.commanded.may_have_reached`).
+        """
         ...
 
     async def live_of_gateway(self, tenant: str, gateway_id: str) -> list[Execution]:

@@ -39,6 +39,8 @@ async def test_a_lamp_is_dimmed_and_the_proof_is_told(site):
         assert (command["status"], execution["state"], command["created_by"]) == ("running", "sent", "desk")
         waiting = asyncio.create_task(follow(site, command, wait_s=20))
         message = await link.hear(CommandMessage)
+        asked = (await site.client.get("/v1/devices/lamp-1")).json()
+        assert asked["level"]["commanded_percent"] is None
         assert (message.device, message.args, message.attempt) == ("lamp-1", {"level_percent": 40.0}, 1)
         await link.report(message, "accepted")
         await link.report(message, "running")
@@ -154,6 +156,8 @@ async def test_an_offline_lamps_command_expires(known):
     done = await follow(known, command, wait_s=10)
     assert (done["status"], done["counts"]) == ("failed", {"expired": 1})
     assert done["executions"][0]["reason"]["code"] == "expired"
+    lamp = (await known.client.get("/v1/devices/lamp-1")).json()
+    assert lamp["level"]["commanded_percent"] is None
     async with open_link(known.url, known.board) as link:
         await link.hello()
         with pytest.raises(TimeoutError):

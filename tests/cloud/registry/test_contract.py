@@ -134,7 +134,8 @@ async def test_what_a_gateway_tells_of_itself_is_kept_until_it_tells_anew(street
 
 async def test_a_declaration_leaves_the_devices_state_alone(street):
     assert await street.devices.set_status("stabat", "lamp-1", False, "no answer", NOW + 1)
-    await street.commands.create("stabat", command(), [execution()], DAY_MS)
+    record = await street.commands.create("stabat", command(), [execution()], DAY_MS)
+    await moved(street, record.executions[0], ExecutionState.ACCEPTED)
     await street.devices.upsert("stabat", [device("lamp-1", name="Renamed", contested_by="gw-2")])
     row = await street.devices.get("stabat", "lamp-1")
     assert (row.name, row.contested_by, row.online, row.online_reason) == ("Renamed", "gw-2", False, "no answer")
@@ -227,6 +228,94 @@ async def test_an_execution_is_saved_only_over_what_was_read(street):
     )
     assert await street.commands.save("stabat", sent, done)
     assert await street.commands.execution("stabat", "e_1") == done
+
+
+async def moved(street, one: Execution, state: ExecutionState, reason: Reason | None = None, **more) -> Execution:
+    """Save an execution's next state and return it."""
+    after = replace(one, state=state, reason=reason, changed_at_ms=one.changed_at_ms + 1, **more)
+    assert await street.commands.save("stabat", one, after)
+    return after
+
+
+async def asked(street, number: int, level_percent: float, device_id="lamp-1") -> Execution:
+    """Create a command to a lamp; it stands as sent."""
+    one = execution(number, device_id, command_id=f"c_{number}", args={"level_percent": level_percent})
+    one = replace(one, created_at_ms=NOW + number)
+    record = await street.commands.create("stabat", command(f"c_{number}"), [one], DAY_MS)
+    return await moved(street, record.executions[0], ExecutionState.SENT, attempt=1)
+
+
+async def commanded(street, device_id="lamp-1") -> tuple[float | None, int | None]:
+    row = await street.devices.get("stabat", device_id)
+    return row.commanded_percent, row.commanded_at_ms
+
+
+S, R = ExecutionState, Reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "reached"),
+    [
+        (S.SENT, None, False),
+        (S.ACCEPTED, None, True),
+        (S.RUNNING, None, True),
+        (S.SUCCEEDED, None, True),
+        (S.UNPROVED, R.UNPROVED, True),
+        (S.FAILED, R.BUS_TIMEOUT, True),
+        (S.FAILED, R.LEVEL_MISMATCH, True),
+        (S.FAILED, R.TIMED_OUT, True),
+        (S.FAILED, R.DEVICE_OFFLINE, False),
+        (S.FAILED, R.DEVICE_UNKNOWN, False),
+        (S.FAILED, R.INVALID_ARGUMENTS, False),
+        (S.FAILED, R.NOT_SUPPORTED, False),
+        (S.FAILED, R.SUPERSEDED, False),
+        (S.REJECTED, R.DEVICE_REFUSED, False),
+        (S.EXPIRED, R.EXPIRED, False),
+        (S.CANCELLED, R.CANCELLED, False),
+    ],
+)
+async def test_the_commanded_level_is_of_what_may_have_reached_the_lamp(street, state, reason, reached):
+    first = await asked(street, 1, 80.0)
+    await moved(street, first, S.SUCCEEDED)
+    second = await asked(street, 2, 40.0)
+    assert await commanded(street) == (80.0, NOW + 1)
+    await moved(street, second, state, reason)
+    assert await commanded(street) == ((40.0, NOW + 2) if reached else (80.0, NOW + 1))
+    assert await commanded(street, "lamp-2") == (None, None)
+
+
+async def test_a_late_word_on_an_older_command_does_not_hide_a_newer_level(street):
+    older, newer = await asked(street, 1, 80.0), await asked(street, 2, 40.0)
+    await moved(street, newer, S.SUCCEEDED)
+    await moved(street, older, S.UNPROVED, R.UNPROVED)
+    assert await commanded(street) == (40.0, NOW + 2)
+
+
+async def test_what_was_accepted_and_then_dropped_gives_the_earlier_level_back(street):
+    await moved(street, await asked(street, 1, 80.0), S.SUCCEEDED)
+    accepted = await moved(street, await asked(street, 2, 40.0), S.ACCEPTED)
+    assert await commanded(street) == (40.0, NOW + 2)
+    await moved(street, accepted, S.CANCELLED, R.CANCELLED)
+    assert await commanded(street) == (80.0, NOW + 1)
+    only = await moved(street, await asked(street, 3, 10.0, "lamp-2"), S.ACCEPTED)
+    await moved(street, only, S.FAILED, R.SUPERSEDED)
+    assert await commanded(street, "lamp-2") == (None, None)
+
+
+async def test_an_attempt_that_may_have_reached_the_lamp_counts_though_the_next_one_expires(street):
+    await moved(street, await asked(street, 1, 80.0), S.SUCCEEDED)
+    running = await moved(street, await asked(street, 2, 40.0), S.RUNNING)
+    again = await moved(street, running, S.SENT, R.BUS_TIMEOUT, attempt=2)
+    assert await commanded(street) == (40.0, NOW + 2)
+    waiting = await moved(street, again, S.QUEUED, R.BUS_TIMEOUT, attempt=1)
+    await moved(street, waiting, S.EXPIRED, R.EXPIRED)
+    assert await commanded(street) == (40.0, NOW + 2)
+
+
+async def test_of_many_words_at_once_the_newest_command_wins(street):
+    sent = [await asked(street, number, float(number)) for number in range(1, 9)]
+    await asyncio.gather(*(moved(street, one, S.ACCEPTED) for one in reversed(sent)))
+    assert await commanded(street) == (8.0, NOW + 8)
 
 
 async def test_live_and_due_executions(street):

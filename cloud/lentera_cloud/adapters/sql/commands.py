@@ -16,6 +16,7 @@ from lentera_cloud.adapters.sql.rows import command_of, execution_of, execution_
 from lentera_cloud.adapters.sql.scope import change_of, rows_of
 from lentera_cloud.adapters.sql.tables import command as head
 from lentera_cloud.adapters.sql.tables import device, execution
+from lentera_cloud.domain.commanded import may_have_reached
 from lentera_cloud.ports import CommandRecord, CommandRow, IdempotencyConflictError
 from lentera_model.commands import Execution
 
@@ -106,8 +107,17 @@ class SqlCommands:
             execution.c.changed_at_ms == before.changed_at_ms,
             execution.c.step_deadline_ms.is_not_distinct_from(before.step_deadline_ms),
         )
+        reached = may_have_reached(before, after)
         async with self._database.write() as connection:
-            return bool((await connection.execute(statement.values(execution_values(after)))).rowcount)
+            # The device's row first, as `create` does: two executions of one lamp must see each other's change.
+            await connection.execute(
+                rows_of(tenant, device, device.c.device_id == before.device).with_for_update(key_share=True)
+            )
+            values = execution_values(after) | {"reached": reached}
+            if not (await connection.execute(statement.values(values))).rowcount:
+                return False
+            await _note_commanded_level(connection, after)
+        return True
 
     async def live_of_gateway(self, tenant: str, gateway_id: str) -> list[Execution]:
         """See the port."""
@@ -143,12 +153,31 @@ def _command_values(row: CommandRow) -> dict[str, Any]:
 
 
 async def _next_sequence(connection: AsyncConnection, one: Execution) -> int:
-    """Take the device's next sequence number, note the level asked for; its row stays locked until the commit."""
-    values: dict[str, Any] = {"last_sequence": device.c.last_sequence + 1}
-    if one.name == "set_level":
-        values |= {"commanded_percent": one.args["level_percent"], "commanded_at_ms": one.created_at_ms}
-    statement = change_of(one.tenant, device, device.c.device_id == one.device).values(values)
+    """Take the device's next sequence number; its row stays locked until the commit."""
+    statement = change_of(one.tenant, device, device.c.device_id == one.device)
+    statement = statement.values(last_sequence=device.c.last_sequence + 1)
     return (await connection.execute(statement.returning(device.c.last_sequence))).scalar_one()
+
+
+async def _note_commanded_level(connection: AsyncConnection, one: Execution) -> None:
+    """Give the execution's lamp the level of the newest execution that may have reached it, or none.
+
+    Worked out anew each time: an accepted execution may yet be cancelled, and then the one before it counts again.
+    """
+    reached = rows_of(
+        one.tenant,
+        execution,
+        execution.c.device == one.device,
+        execution.c.reached.is_(True),
+        execution.c.name == "set_level",
+    )
+    found = (await connection.execute(reached.order_by(execution.c.sequence.desc()).limit(1))).first()
+    last = execution_of(found) if found is not None else None
+    level = change_of(one.tenant, device, device.c.device_id == one.device).values(
+        commanded_percent=last.args["level_percent"] if last else None,
+        commanded_at_ms=last.created_at_ms if last else None,
+    )
+    await connection.execute(level)
 
 
 async def _executions(connection: AsyncConnection, tenant: str, which: ColumnElement[bool]) -> list[Execution]:

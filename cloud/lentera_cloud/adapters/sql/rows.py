@@ -56,7 +56,7 @@ def refusal_of(row: Row[Any]) -> RefusalCount:
 def execution_of(row: Row[Any]) -> Execution:
     """Read an execution."""
     values = _fields(row)
-    del values["due_at_ms"]
+    del values["due_at_ms"], values["reached"]
     values["args"] = json.loads(values["args"])
     values["state"] = ExecutionState(values["state"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None

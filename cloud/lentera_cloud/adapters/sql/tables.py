@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -135,11 +136,14 @@ execution = Table(
     Column("result", Text),
     # What the worker looks for: the earliest time at which something must happen; NULL once final.
     Column("due_at_ms", BigInteger),
+    # Whether it may have changed its lamp; the newest such tells the lamp's commanded level.
+    Column("reached", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(["tenant", "command_id"], ["command.tenant", "command.command_id"]),
     ForeignKeyConstraint(["tenant", "device"], ["device.tenant", "device.device_id"]),
     Index(None, "tenant", "command_id"),
     Index("ix_execution_live", "tenant", "gateway", "sequence", postgresql_where=text("due_at_ms IS NOT NULL")),
     Index("ix_execution_due", "due_at_ms"),
+    Index("ix_execution_of_device", "tenant", "device", "sequence"),
 )
 
 receipt_range = Table(

@@ -25,7 +25,9 @@ class LatestOut(BaseModel):
 class LevelOut(BaseModel):
     """A lamp's light level in percent of full output: what was asked, and what is."""
 
-    commanded_percent: float | None = Field(description="Last level asked for through this service; null if never.")
+    commanded_percent: float | None = Field(
+        description="Last level commanded through this service that may have reached the lamp; null if none did."
+    )
     measured_percent: float | None = Field(description="Level that the lamp reports; null if it never did.")
 
 
