@@ -41,7 +41,7 @@ class Ledger:
         self.answered_values = 0
 
     def answered(self, device: str, values: Mapping[str, float], at_ms: int) -> None:
-        """Write down an answer that arrived: quantity to value as the wire carried it, decoded to SI units."""
+        """Write down an answer that arrived: quantity to value in SI units, as the device knows it."""
         if values:
             self.answered_values += len(values)
             self._line({"k": "answered", "device": device, "at_ms": at_ms, "values": dict(values)})

@@ -13,6 +13,7 @@ import aiomqtt
 import pytest
 
 from lentera_drivers.profiles import decode_lamp_payload
+from lentera_sim.clock import wall_ms
 from lentera_sim.lamps.bridge import LampBridge
 from lentera_sim.lamps.device import Behaviour
 from lentera_sim.lamps.homeassistant import HomeAssistantLights
@@ -85,6 +86,11 @@ async def zigbee(mosquitto: BrokerInfo, ledger: Ledger) -> AsyncIterator[tuple[L
         yield bridge, ear
 
 
+def facts(states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """States without the times at which their lamp said them."""
+    return [{key: value for key, value in state.items() if key != "last_seen"} for state in states]
+
+
 def received(ear: Listener, bridge: LampBridge) -> list[tuple[str, dict[str, float]]]:
     """What a gateway that misses nothing decodes from what it heard."""
     found = []
@@ -115,6 +121,19 @@ async def test_a_lamp_comes_on_at_full_level(zigbee: tuple[LampBridge, Listener]
     assert state["power"] == pytest.approx(bridge.lamps[0].luminaire.rated_w)
     assert ear.states("zigbee2mqtt/lamp-001/availability") == [{"state": "online"}]
     await until(lambda: answered(entries()) == received(ear, bridge))
+
+
+async def test_a_wrong_decoder_does_not_change_the_ledger(
+    mosquitto: BrokerInfo, ledger: Ledger, entries: Entries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lentera_drivers.profiles.payloads.level_of", lambda *_: 7.0)
+    monkeypatch.setattr("lentera_drivers.profiles.payloads._number", lambda _: 7.0)
+    async with running(Zigbee2Mqtt, mosquitto, ledger, "zigbee2mqtt") as bridge:
+        bridge.energise()
+        await until(lambda: len(answered(entries())) == 2)
+        for (device, values), lamp in zip(answered(entries()), bridge.lamps, strict=True):
+            assert (device, values["level_percent"]) == (lamp.device, 100.0)
+            assert values["power_active_total"] == pytest.approx(lamp.luminaire.rated_w, abs=0.1)
 
 
 async def test_the_echo_comes_before_the_lamp_has_acted(zigbee: tuple[LampBridge, Listener]) -> None:
@@ -220,12 +239,12 @@ async def test_home_assistants_lights_echo_their_state_and_measure_their_power(
         bridge.energise()
         await until(lambda: bool(ear.states("lights/lamp-003/telemetry")))
         assert ("lights/lamp-003/availability", b"online") in ear.heard
-        assert ear.states("lights/lamp-003") == [{"state": "ON", "brightness": 255}]
+        assert facts(ear.states("lights/lamp-003")) == [{"state": "ON", "brightness": 255}]
         rated_w = ear.states("lights/lamp-003/telemetry")[0]["power"]
         first = list(ear.heard)
         await ear.order("lights/lamp-003/set", {"state": "ON", "brightness": 102})
         await until(lambda: bool(ear.states("lights/lamp-003/telemetry")))
-        assert ear.states("lights/lamp-003") == [{"state": "ON", "brightness": 102}]
+        assert facts(ear.states("lights/lamp-003")) == [{"state": "ON", "brightness": 102}]
         assert [topic for topic, _ in ear.heard][-2:] == ["lights/lamp-003", "lights/lamp-003/telemetry"]
         assert ear.states("lights/lamp-003/telemetry")[0]["power"] == pytest.approx(0.41 * rated_w, rel=0.02)
         ear.heard = first + ear.heard
@@ -243,7 +262,21 @@ async def test_a_lights_nonsense_is_ignored(mosquitto: BrokerInfo, ledger: Ledge
             await ear.client.publish("lights/lamp-003/set", nonsense, qos=1)
         await ear.client.publish("lights/lamp-003/set", '{"state":"ON","transition":0}', qos=1)
         await until(lambda: len(ear.states("lights/lamp-003")) == 2)
-        assert ear.states("lights/lamp-003")[1] == {"state": "ON", "brightness": 255}
+        assert facts(ear.states("lights/lamp-003"))[1] == {"state": "ON", "brightness": 255}
+
+
+async def test_a_lights_messages_carry_its_own_time(mosquitto: BrokerInfo, ledger: Ledger) -> None:
+    """What a broker kept for an absent gateway can be dated only by the device's own word."""
+    async with (
+        listener(mosquitto) as ear,
+        running(HomeAssistantLights, mosquitto, ledger, "homeassistant_json") as bridge,
+    ):
+        before_ms = wall_ms()
+        bridge.report(bridge.lamps[0])
+        after_ms = wall_ms()
+        await until(lambda: bool(ear.states("lights/lamp-003/telemetry")))
+        for topic in ("lights/lamp-003", "lights/lamp-003/telemetry"):
+            assert before_ms <= ear.states(topic)[0]["last_seen"] <= after_ms
 
 
 async def test_the_on_off_attribute_alone_does_not_tell_the_brightness(zigbee: tuple[LampBridge, Listener]) -> None:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import aiomqtt
 
-from lentera_drivers.profiles import decode_lamp_payload
 from lentera_sim.clock import SimClock, wall_ms
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
+from lentera_sim.lamps.said import said_values
 from lentera_sim.ledger import Ledger
 from lentera_sim.tasks import end
 
@@ -152,7 +152,7 @@ class LampBridge(ABC):
                 arrived = True
             finally:
                 if out.lamp is not None:
-                    values = out.lamp.wanted(decode_lamp_payload(out.lamp.profile, out.payload).values)
+                    values = out.lamp.wanted(said_values(out.lamp.profile.dialect, out.payload))
                     (self._ledger.answered if arrived else self._ledger.unsure)(out.lamp.device, values, at_ms)
                 self._outgoing.task_done()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import StrEnum
 
-from lentera_drivers.profiles import LampProfile, brightness_of, level_of
+from lentera_drivers.profiles import LampProfile, brightness_of
 from lentera_sim.clock import SimClock
+from lentera_sim.lamps.said import percent_of
 from lentera_sim.physics.grid import Grid
 from lentera_sim.physics.luminaire import Luminaire
 from lentera_sim.physics.noise import channel_key, smooth
@@ -67,8 +68,9 @@ class NetworkLamp:
 
     def level_percent(self) -> float:
         """Return the level that the lamp really gives, as its network's whole number of brightness steps."""
+        # Encoding is the drivers' (their tests' fixed vectors watch it); what it means is this simulator's.
         brightness = brightness_of(self.profile, self.luminaire.level_percent(self.now_ms))
-        return level_of(self.profile, brightness)
+        return percent_of(self.profile.dialect, brightness)
 
     def measure(self) -> dict[str, float]:
         """Return what the lamp measures of itself now, in SI units and with the resolution of its chip."""

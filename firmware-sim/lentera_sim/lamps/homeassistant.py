@@ -1,10 +1,15 @@
-"""Lamps with Home Assistant's JSON light schema: a state that repeats the order, and telemetry that is measured."""
+"""Lamps with Home Assistant's JSON light schema: a state that repeats the order, and telemetry that is measured.
+
+The schema has no time; like many firmwares these lamps add `last_seen`, their own clock in Unix ms, as Zigbee2MQTT does
+for its lamps. By it a message that a broker kept can be dated.
+"""
 
 from __future__ import annotations
 
 import logging
 
 from lentera_drivers.profiles import encode_state
+from lentera_sim.clock import wall_ms
 from lentera_sim.lamps.bridge import LampBridge, Outgoing
 from lentera_sim.lamps.device import NetworkLamp
 from lentera_sim.lamps.zigbee2mqtt import parse_object, wanted_level
@@ -41,7 +46,7 @@ class HomeAssistantLights(LampBridge):
     def report_change(self, lamp: NetworkLamp) -> None:
         """Publish the measurements."""
         if lamp.topics.telemetry is not None:
-            payload = encode_state(lamp.profile, None, lamp.measure())
+            payload = encode_state(lamp.profile, None, lamp.measure(), wall_ms())
             self.send(Outgoing(lamp.topics.telemetry, payload, lamp=lamp))
 
     def availability(self, online: bool) -> bytes:
@@ -49,4 +54,5 @@ class HomeAssistantLights(LampBridge):
         return b"online" if online else b"offline"
 
     def _publish_state(self, lamp: NetworkLamp) -> None:
-        self.send(Outgoing(lamp.topics.state, encode_state(lamp.profile, lamp.cached_level, {}), lamp=lamp))
+        payload = encode_state(lamp.profile, lamp.cached_level, {}, wall_ms())
+        self.send(Outgoing(lamp.topics.state, payload, lamp=lamp))

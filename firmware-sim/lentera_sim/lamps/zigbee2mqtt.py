@@ -10,10 +10,11 @@ import json
 import logging
 from typing import Any
 
-from lentera_drivers.profiles import encode_state, level_of
+from lentera_drivers.profiles import encode_state
 from lentera_sim.clock import wall_ms
 from lentera_sim.lamps.bridge import LampBridge, Outgoing
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
+from lentera_sim.lamps.said import percent_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def wanted_level(lamp: NetworkLamp, body: dict[str, Any]) -> float | None:
     if state == "OFF":
         return 0.0
     if isinstance(brightness, int | float) and not isinstance(brightness, bool):
-        return level_of(lamp.profile, max(0, min(round(brightness), lamp.profile.brightness_scale)))
+        return percent_of(lamp.profile.dialect, max(0, min(round(brightness), lamp.profile.brightness_scale)))
     if state == "ON":
         return 100.0
     return None

@@ -18,6 +18,7 @@ from pymodbus.pdu.register_message import (
 from lentera_drivers.profiles import MeterProfile, encode_registers
 from lentera_model.errors import LenteraError
 from lentera_sim.errors import RegisterMapError
+from lentera_sim.wires.resolution import at_resolution
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class ModbusUnit:
         self._wanted = None if quantities is None else frozenset(quantities)
         self._first = min(register.address for register in profile.registers)
         self._end = max(register.end for register in profile.registers)
-        self._image(self._first, self._end)
+        self._image(self._values(), self._first, self._end)
 
     def answer(self, request: ModbusPDU) -> Answer | None:
         """Return the reply to a request, None where the unit stays silent."""
@@ -68,19 +69,26 @@ class ModbusUnit:
         if refusal is not None:
             return Answer(ExceptionResponse(request.function_code, refusal), self.device)
         address, end = request.address, request.address + request.count
+        values = self._values()
         try:
-            image = self._image(address, end)
+            image = self._image(values, address, end)
         except RegisterMapError as error:
             log.error("%s", error)
             return Answer(ExceptionResponse(request.function_code, ExcCodes.DEVICE_FAILURE), self.device)
         words = [image.get(place, 0) for place in range(address, end)]
         reading = isinstance(request, ReadInputRegistersRequest)
         reply = (ReadInputRegistersResponse if reading else ReadHoldingRegistersResponse)(registers=words)
-        sent = dict(zip(range(address, end), words, strict=True))
-        values = self.profile.decode(sent)
-        if self._wanted is not None:
-            values = {name: value for name, value in values.items() if name in self._wanted}
-        return Answer(reply, self.device, values)
+        return Answer(reply, self.device, self._told(values, address, end))
+
+    def _told(self, values: Mapping[str, float], address: int, end: int) -> dict[str, float]:
+        """Return what [address, end) says whole, as the meter knows it: nothing is decoded from what was sent."""
+        return {
+            register.quantity: at_resolution(register, values[register.quantity])
+            for register in self.profile.registers
+            if address <= register.address
+            and register.end <= end
+            and (self._wanted is None or register.quantity in self._wanted)
+        }
 
     def _refusal(self, request: ModbusPDU) -> ExcCodes | None:
         allowed = (self.profile.function_code, *self.profile.function_code_alternatives)
@@ -95,14 +103,15 @@ class ModbusUnit:
             return ExcCodes.ILLEGAL_ADDRESS
         return None
 
-    def _image(self, address: int, end: int) -> dict[int, int]:
-        """Return address to word for every register that touches [address, end), all of one instant."""
-        values = self._values()
+    def _image(self, values: Mapping[str, float], address: int, end: int) -> dict[int, int]:
+        """Return address to word for every register that touches [address, end)."""
         image: dict[int, int] = {}
         for register in self.profile.registers:
             if register.end <= address or register.address >= end:
                 continue
             try:
+                # A fault that the drivers' encoder shares with their decoder is hidden from the ledger; the fixed
+                # vectors of tests/drivers find it.
                 words = encode_registers(register, values[register.quantity], self.profile.order)
             except (LenteraError, KeyError) as error:
                 raise RegisterMapError(
