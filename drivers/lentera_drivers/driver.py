@@ -19,6 +19,7 @@ from lentera_drivers.interface import (
     OnStatus,
     PlannedRequest,
     Profile,
+    WallClock,
 )
 from lentera_drivers.profiles import LampProfile, MeterProfile
 from lentera_model.config import DeviceConfig, ModbusBus, MqttBus
@@ -38,6 +39,7 @@ __all__ = [
     "OnStatus",
     "PlannedRequest",
     "Profile",
+    "WallClock",
     "open_driver",
 ]
 
@@ -50,6 +52,7 @@ def open_driver(
     on_sample: OnSample,
     on_status: OnStatus,
     owner: str = "",
+    wall_ms: WallClock | None = None,
 ) -> Driver:
     """Build the driver of a bus; nothing is opened before `Driver.open`.
 
@@ -61,6 +64,7 @@ def open_driver(
         on_sample: takes the samples of devices that report by themselves; called in the event loop, must not block.
         on_status: told when a device comes or goes.
         owner: the gateway's id; with the bus id it names the MQTT session that the broker keeps.
+        wall_ms: the wall clock, for the age of messages that a broker kept; without it their time is uncertain.
 
     Raises:
         DriverSetupError: a profile is missing or does not fit the bus.
@@ -82,4 +86,4 @@ def open_driver(
         return ModbusDriver(bus, mine, profiles, clock, on_sample, on_status)
     from lentera_drivers.mqtt.driver import MqttDriver
 
-    return MqttDriver(bus, mine, profiles, clock, on_sample, on_status, owner)
+    return MqttDriver(bus, mine, profiles, clock, on_sample, on_status, owner, wall_ms)

@@ -19,6 +19,8 @@ from lentera_model.readings import Sample
 Profile = MeterProfile | LampProfile
 Clock = Callable[[], int]
 """Milliseconds of the boot's monotonic clock."""
+WallClock = Callable[[], int]
+"""Best knowledge of the wall clock in Unix milliseconds."""
 OnSample = Callable[[Sample], None]
 OnStatus = Callable[[str, bool, str], None]
 """Called with (device id, online, reason) when a device comes or goes; the reason is for people."""

@@ -71,7 +71,6 @@ class Gateway:
     stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _stamps: StampKeeper = field(init=False, default_factory=StampKeeper)
     _boot_id: bytes = field(init=False, default_factory=boot_id)
-    _started_ms: int = field(init=False, default_factory=monotonic_ms)
     _log: Any = field(init=False, default_factory=lambda: structlog.get_logger("gateway"))
 
     def __post_init__(self) -> None:
@@ -92,7 +91,14 @@ class Gateway:
         )
         for bus in config.buses:
             self.drivers[bus.id] = open_driver(
-                bus, config.devices, self.loaded.profiles, monotonic_ms, self._take, self._status, config.gateway.id
+                bus,
+                config.devices,
+                self.loaded.profiles,
+                monotonic_ms,
+                self._take,
+                self._status,
+                config.gateway.id,
+                self.wall_ms,
             )
         profiles = {device.id: self.loaded.profile(device).id for device in config.devices}
         self.inbox = Inbox(

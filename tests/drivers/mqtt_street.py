@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from lentera_drivers.driver import open_driver
+from lentera_drivers.driver import WallClock, open_driver
 from lentera_drivers.mqtt.driver import MqttDriver
 from lentera_drivers.profiles import LampProfile, load_profile
 from lentera_model.config import DeviceConfig, MqttBus
@@ -29,16 +29,23 @@ HA = profile("homeassistant_json_light")
 class Street:
     """A driver for some lamps, with everything that it reports."""
 
-    def __init__(self, host: str, port: int, *names: str, profile: LampProfile = Z2M, every_s: float = 10) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *names: str,
+        profile: LampProfile = Z2M,
+        every_s: float = 10,
+        wall_ms: WallClock | None = None,
+    ) -> None:
         self.samples: list[Sample] = []
         self.statuses: list[tuple[str, bool, str]] = []
         self._news = asyncio.Event()
         bus = MqttBus.model_validate({"id": "lamps", "driver": "mqtt", "host": host, "tcp_port": port})
         data = {"profile": profile.id, "bus": "lamps", "rated_power_w": 60, "every_s": every_s}
         devices = [DeviceConfig.model_validate(data | {"id": name, "topic": name}) for name in names]
-        driver = open_driver(
-            bus, devices, {profile.id: profile}, now_ms, self._sample, self._status, owner=uuid.uuid4().hex[:8]
-        )
+        profiles, owner = {profile.id: profile}, uuid.uuid4().hex[:8]
+        driver = open_driver(bus, devices, profiles, now_ms, self._sample, self._status, owner, wall_ms)
         assert isinstance(driver, MqttDriver)
         self.driver = driver
 
@@ -61,6 +68,10 @@ class Street:
         """Wait for the broker."""
         await self.until(lambda: self.driver.session_counters.connections > 0)
         return self
+
+    async def settled(self) -> None:
+        """Wait until what comes is taken for live."""
+        await self.until(self.driver._backlog.is_over)
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until something is true, looking at each piece of news."""
@@ -85,6 +96,7 @@ async def command(mosquitto, name: str, level: float, timeout_s: float = 0.8, pr
     lamp = FakeLamp(profile, name, **behaviour).at(mosquitto.host, mosquitto.port)
     async with street, lamp:
         await street.ready()
+        await street.settled()
         await lamp.report()
         if profile is HA:
             await lamp.telemetry()

@@ -2,7 +2,8 @@
 
 A sample's `level_percent` is what the lamp published, echoes included, because the wire does not tell them apart and a
 value that was published is a value to keep. A message that may be the echo of our own command is marked suspect;
-whether a command succeeded never depends on it (`lentera_drivers.mqtt.proof`).
+whether a command succeeded never depends on it (`lentera_drivers.mqtt.proof`). So is one that the broker may have kept
+while we were away and whose age is unknown: its time is uncertain (`lentera_drivers.mqtt.backlog`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from lentera_drivers.interface import (
     OnStatus,
     PlannedRequest,
     Profile,
+    WallClock,
 )
 from lentera_drivers.mqtt import proof
+from lentera_drivers.mqtt.backlog import Backlog, stamp_of_kept
 from lentera_drivers.mqtt.session import BrokerAddress, MqttSession, SessionCounters
 from lentera_drivers.profiles import (
     LampMessage,
@@ -74,6 +77,7 @@ class _Lamp:
     heard_ms: int | None = None
     latest: dict[str, tuple[float, int]] = field(default_factory=dict)
     last_payload: dict[Role, bytes] = field(default_factory=dict)
+    last_seen_ms: dict[Role, int] = field(default_factory=dict)
     watch: proof.Watch | None = None
     asked_whether_off_ms: int | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,10 +95,13 @@ class MqttDriver:
         on_sample: OnSample,
         on_status: OnStatus,
         owner: str = "",
+        wall_ms: WallClock | None = None,
     ) -> None:
         """Prepare; see `open_driver` for the arguments."""
         self._bus = bus
         self._clock = clock
+        self._wall_ms = wall_ms
+        self._backlog = Backlog(clock)
         self.on_sample = on_sample
         self.on_status = on_status
         self.counters = DriverCounters()
@@ -107,7 +114,7 @@ class MqttDriver:
         address = BrokerAddress(
             bus.host, bus.tcp_port, _client_id(owner, bus, devices), bus.username, bus.password_file
         )
-        self._session = MqttSession(address, list(self._by_topic), self._receive, self._link)
+        self._session = MqttSession(address, list(self._by_topic), self._receive, self._link, self._backlog)
 
     def _add(self, lamp: _Lamp) -> None:
         self._lamps[lamp.device.id] = lamp
@@ -243,6 +250,7 @@ class MqttDriver:
 
     def _receive(self, message: Message) -> None:
         """Take a message from the broker."""
+        kept = self._backlog.arrived()
         found = self._by_topic.get(str(message.topic))
         if found is None:
             self.counters.unknown_topics += 1
@@ -253,9 +261,8 @@ class MqttDriver:
             if role == "availability":
                 self._availability(lamp, decode_availability(payload))
             elif not (message.retain and self._is_old_news(lamp, role, payload)):
-                self._take(
-                    lamp, role, payload, decode_lamp_payload(lamp.profile, payload), retained=bool(message.retain)
-                )
+                said = decode_lamp_payload(lamp.profile, payload)
+                self._take(lamp, role, payload, said, retained=bool(message.retain), kept=kept)
         except LampPayloadError as error:
             self.counters.malformed += 1
             if _worth_a_line(self.counters.malformed):
@@ -272,7 +279,9 @@ class MqttDriver:
             self.counters.retained_skipped += 1
         return old
 
-    def _take(self, lamp: _Lamp, role: Role, payload: bytes, message: LampMessage, *, retained: bool) -> None:
+    def _take(
+        self, lamp: _Lamp, role: Role, payload: bytes, message: LampMessage, *, retained: bool, kept: bool
+    ) -> None:
         """Turn a state or telemetry message into a sample, and let a waiting command see it."""
         now_ms = self._clock()
         self.counters.complaints += len(message.complaints)
@@ -280,18 +289,33 @@ class MqttDriver:
             _log.warning("partly unusable", device=lamp.device.id, complaints=message.complaints)
         lamp.last_payload[role] = payload
         lamp.heard_ms = now_ms
-        quality = Quality.GOOD
+        stamp_ms, quality = self._stamp(lamp, role, message, now_ms, kept=kept)
         watch = lamp.watch
         if watch is not None and not retained:
             lamp.watch = proof.observe(watch, message, now_ms, telemetry=role == "telemetry")
             if lamp.watch.echo_at_ms is not None and watch.echo_at_ms is None:
                 quality = Quality.SUSPECT  # it may be the echo of our own command
             lamp.news.set()
-        lamp.latest |= {name: (message.values[name], now_ms) for name in _WATCHED if name in message.values}
+        lamp.latest |= {name: (message.values[name], stamp_ms) for name in _WATCHED if name in message.values}
         if message.values:
-            self.on_sample(Sample(lamp.device.id, lamp.profile.id, now_ms, message.values, quality))
+            self.on_sample(Sample(lamp.device.id, lamp.profile.id, stamp_ms, message.values, quality))
         if lamp.available is None:
             self._tell(lamp, True, "publishes")
+
+    def _stamp(self, lamp: _Lamp, role: Role, message: LampMessage, now_ms: int, *, kept: bool) -> tuple[int, Quality]:
+        """Return when a message is of: its arrival, or, if the broker may have kept it, what the lamp's time tells.
+
+        A time that the topic told before says when the lamp was heard then, not when this was published.
+        """
+        own_ms, before_ms = message.last_seen_ms, lamp.last_seen_ms.get(role)
+        if own_ms is not None:
+            lamp.last_seen_ms[role] = own_ms
+        if not kept:
+            return now_ms, Quality.GOOD
+        age_ms = None
+        if self._wall_ms is not None and own_ms is not None and (before_ms is None or own_ms > before_ms):
+            age_ms = self._wall_ms() - own_ms
+        return stamp_of_kept(now_ms, age_ms, shift=lamp.watch is None)
 
     def _availability(self, lamp: _Lamp, online: bool) -> None:
         lamp.available = online

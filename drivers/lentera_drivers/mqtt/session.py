@@ -26,6 +26,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from lentera_drivers.mqtt.backlog import Backlog
+
 _SESSION_EXPIRY_S: Final = 86_400
 _KEEPALIVE_S: Final = 20
 _CALL_TIMEOUT_S: Final = 5.0
@@ -115,6 +117,7 @@ class MqttSession:
         topics: Sequence[str],
         on_message: Callable[[Message], None],
         on_link: Callable[[bool, str], None],
+        backlog: Backlog | None = None,
     ) -> None:
         """Prepare.
 
@@ -123,11 +126,13 @@ class MqttSession:
             topics: to subscribe to.
             on_message: takes every message, in the event loop; must not block.
             on_link: told (up, reason) when the link to the broker comes or goes, and once when it is down at the start.
+            backlog: told when a connection begins.
         """
         self._address = address
         self._topics = topics
         self._on_message = on_message
         self._on_link = on_link
+        self._backlog = backlog
         self._protocol = ProtocolVersion.V5
         self._deliveries = _Deliveries()
         self._client: Client | None = None
@@ -183,6 +188,8 @@ class MqttSession:
         while True:
             try:
                 async with self._new_client() as client:
+                    if self._backlog is not None:
+                        self._backlog.connected()
                     client.timeout = _CALL_TIMEOUT_S
                     await self._subscribe(client)
                     self._client = client
@@ -225,6 +232,8 @@ class MqttSession:
         if address.password_file is not None:
             password = address.password_file.read_text(encoding="utf-8").strip()
         self._deliveries.reconnected()
+        if self._backlog is not None:
+            self._backlog.begin()
         lasting: dict[str, Any] = {"clean_session": False}
         if self._protocol is ProtocolVersion.V5:
             properties = Properties(PacketTypes.CONNECT)
