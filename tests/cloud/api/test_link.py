@@ -60,6 +60,7 @@ async def test_bad_batches_are_refused_one_by_one_and_the_link_goes_on(site):
         "clock_unknown": board.sealed(*good, sequence=103, clock=False),
         "from_future": board.sealed(("meter-1", now_ms() + 3_600_000, {"power_active_total": 1.0}), sequence=104),
         "undeclared_device": board.sealed(("ghost", now_ms(), {"power_active_total": 1.0}), sequence=105),
+        "from_past": board.sealed(("meter-1", 90_000, {"power_active_total": 1.0}), sequence=106),
     }
     async with open_link(site.url, board) as link:
         await link.hello()
@@ -72,7 +73,8 @@ async def test_bad_batches_are_refused_one_by_one_and_the_link_goes_on(site):
         assert (no_header.sequence, no_header.code) == (0, "corrupt")
         assert isinstance(await link.bring(board.sealed(*good)), Ack)
     refused = (await site.client.get("/v1/gateways/gw-1")).json()["refused_readings"]
-    assert refused == {"from_future": 1, "undeclared_device": 1}
+    assert refused == {"from_future": 1, "undeclared_device": 1, "from_past": 1}
+    assert await site.latest("meter-1") == {"power_active_total": 1.0}
 
 
 async def test_one_devices_fault_costs_no_other_its_readings(site):

@@ -2,12 +2,13 @@
 
 import base64
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from lentera_cloud.domain.judgement import RefusalCode, judge
+from lentera_cloud.domain.judgement import EARLIEST_MS, RefusalCode, judge
 from lentera_cloud.domain.keys import PublicKeyError, read_public_key
 from lentera_cloud.domain.nonces import LIFETIME_MS, is_good_nonce, make_nonce
 from lentera_cloud.domain.ownership import declare
@@ -108,6 +109,30 @@ def test_one_devices_fault_costs_no_other_a_reading():
         "nobodys": (RefusalCode.UNDECLARED_DEVICE, 2),
     }
     assert all(one.device in one.text for one in judgement.refused)
+
+
+def test_stamps_from_before_2020_are_refused_with_the_time_and_the_remedy():
+    good = Reading("meter-1", "p", EARLIEST_MS, {"frequency": 50.0})
+    readings = [
+        Reading("meter-1", "p", 5_000, {}),
+        Reading("meter-1", "p", EARLIEST_MS - 1, {}),
+        good,
+        Reading("meter-1", "p", NOW + 300_001, {}),
+        Reading("meter-2", "p", -(10**17), {}),
+    ]
+    judgement = judge(readings, {"meter-1": "gw-1", "meter-2": "gw-1"}, "gw-1", NOW, 300_000)
+    assert judgement.accepted == (good,)
+    future, past, far = judgement.refused
+    assert (future.device, future.code, future.readings) == ("meter-1", RefusalCode.FROM_FUTURE, 1)
+    assert (past.device, past.code, past.readings) == ("meter-1", RefusalCode.FROM_PAST, 2)
+    assert all(word in past.text for word in ("meter-1", "1970-01-01T00:00:05Z", "set its time"))
+    assert (far.code, str(-(10**17)) in far.text) == (RefusalCode.FROM_PAST, True)
+
+
+def test_the_link_page_names_every_refusal_code():
+    page = (Path(__file__).parents[3] / "docs" / "formats" / "link.md").read_text()
+    listed = page.split("## Refusal codes")[1]
+    assert {code for code in RefusalCode if f"`{code}`" not in listed} == set()
 
 
 def test_every_error_of_a_batch_that_a_gateway_can_cause_has_a_refusal_code():

@@ -16,7 +16,7 @@ class RefusedDevice(BaseModel):
     """Rows of a device that were not stored though the rest was."""
 
     device_id: str = Field(examples=["lamp-009"])
-    code: str = Field(description="undeclared_device, foreign_device, from_future or store_refused.")
+    code: str = Field(description="undeclared_device, foreign_device, from_future, from_past or store_refused.")
     text: str = Field(description="What was wrong and what to do.")
     readings: int = Field(description="How many rows were refused.")
 
