@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 import shutil
 import signal
@@ -17,10 +18,18 @@ from typing import Literal
 
 from lentera_sim.errors import BrokerStartError
 
+log = logging.getLogger(__name__)
+
 BrokerChoice = Literal["auto", "mosquitto", "amqtt"]
 _START_S = 15.0
 _STOP_S = 0.7
 _ATTEMPTS = 3
+_LOOK_S = 0.1
+"""How often the broker's process is looked at: its death is noticed within this time."""
+_PAUSE_S = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Pause before the first, second, ... restart of a broker that keeps dying; then the last one."""
+_STEADY_S = 10.0
+"""A broker that lived this long counts as sound again."""
 # MQTT 3.1.1, 3.1: CONNECT of a clean session of client "probe"; 3.2: CONNACK that accepts it.
 _CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x05\x00\x05probe"
 _ACCEPTED = b"\x20\x02\x00\x00"
@@ -35,12 +44,34 @@ def find_mosquitto() -> Path | None:
 
 @dataclass
 class RunningBroker:
-    """A broker that answers on `host`:`port`. `kind` says which; `stop` ends it."""
+    """A broker that answers on `host`:`port`. `kind` says which; `stop` ends it, `supervise` starts it again."""
 
     kind: Literal["mosquitto", "amqtt"]
     host: str
     port: int
     process: subprocess.Popen[bytes]
+    command: Sequence[str]
+    log_path: Path
+
+    async def supervise(self) -> None:
+        """Start the broker again each time it has died, with the same command, so on the same port; until cancelled.
+
+        Mosquitto finds its sessions again in its file; amqtt keeps none. Cancel this before `stop`.
+        """
+        loop = asyncio.get_running_loop()
+        deaths, started_s = 0, loop.time()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self.process.poll() is None:
+                continue
+            if loop.time() - started_s > _STEADY_S:
+                deaths = 0
+            pause_s = _PAUSE_S[min(deaths, len(_PAUSE_S) - 1)]
+            deaths += 1
+            ended = f"{self.kind} on port {self.port} ended with {self.process.returncode}"
+            log.warning("%s (see %s); starting it again in %g s", ended, self.log_path, pause_s)
+            await asyncio.sleep(pause_s)
+            self.process, started_s = _spawn(self.command, self.log_path), loop.time()
 
     async def stop(self) -> None:
         """Ask the broker to end, and kill it if it has not within 0.7 s."""
@@ -67,7 +98,7 @@ async def start_broker(choice: BrokerChoice, run_dir: Path) -> RunningBroker:
         command = _amqtt_command(port) if mosquitto is None else _mosquitto_command(mosquitto, port, run_dir)
         process = _spawn(command, run_dir / "broker.log")
         if await _await_answer(process, port):
-            return RunningBroker(kind, "127.0.0.1", port, process)
+            return RunningBroker(kind, "127.0.0.1", port, process, command, run_dir / "broker.log")
         # The port may have been taken between asking for a free one and the broker's start.
         if attempt == _ATTEMPTS:
             raise BrokerStartError(f"{kind} does not answer on port {port}; see {run_dir / 'broker.log'}")
@@ -86,7 +117,7 @@ def _mosquitto_command(program: Path, port: int, run_dir: Path) -> list[str]:
     lines = [
         f"listener {port} 127.0.0.1",
         "allow_anonymous true",
-        # What is queued for a gateway outlives a killed broker: saved a second after each change.
+        # What is queued for a gateway outlives a killed broker: saved after each change.
         "persistence true",
         f"persistence_location {run_dir.resolve()}/",
         "persistence_file broker.db",

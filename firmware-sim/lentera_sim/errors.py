@@ -17,6 +17,12 @@ class BrokerStartError(LenteraError):
     code = "sim_broker_start"
 
 
+class RunFolderError(LenteraError):
+    """The folder of a run already holds another run's ledger, which must not be mixed with a new one."""
+
+    code = "sim_run_folder"
+
+
 class LedgerError(LenteraError):
     """A ledger file cannot be read: which line, and what is wrong with it."""
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from lentera_sim.broker import BrokerChoice, RunningBroker, start_broker
+from lentera_sim.errors import RunFolderError
 from lentera_sim.gateway_config import street_config, write_config
 from lentera_sim.lamps.bridge import LampBridge
 from lentera_sim.lamps.homeassistant import HomeAssistantLights
@@ -77,6 +78,7 @@ class RunningStreet:
         }
         self.bridges: tuple[LampBridge, ...] = tuple(self._bridges())
         self._tasks: list[asyncio.Task[None]] = []
+        self._supervisor: asyncio.Task[None] | None = None
         self._energised = False
 
     def _bridges(self) -> list[LampBridge]:
@@ -93,6 +95,7 @@ class RunningStreet:
         await self.line.open()
         for meter in self.tcp_meters.values():
             await meter.open()
+        self._supervisor = asyncio.create_task(self.broker.supervise(), name="broker")
         self._tasks = [asyncio.create_task(bridge.run(), name=bridge.name) for bridge in self.bridges]
         self._tasks.append(asyncio.create_task(self._flush(), name="ledger"))
         for bridge in self.bridges:
@@ -130,7 +133,9 @@ class RunningStreet:
         self.ledger.flush()
 
     async def close(self) -> None:
-        """Stop everything in order: lamps, wires, broker, ledger."""
+        """Stop everything in order: lamps, wires, broker, ledger. From here on a dead broker stays dead."""
+        if self._supervisor is not None:
+            await end(self._supervisor)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.3):
                 await self.quieten()
@@ -160,9 +165,11 @@ async def open_street(
 
     Raises:
         PlanError, RegisterMapError: the plan cannot be built. BrokerStartError: no broker answers.
+        RunFolderError: the folder holds an older run's ledger.
     """
     run_dir = run_dir.absolute()
     run_dir.mkdir(parents=True, exist_ok=True)
+    _refuse_older_ledger(run_dir / "ledger.jsonl")
     for signal_file in ("quiet", "quieted", "street.json"):
         (run_dir / signal_file).unlink(missing_ok=True)
     street = build_street(plan)
@@ -175,6 +182,15 @@ async def open_street(
         await running.close()
         raise
     return running
+
+
+def _refuse_older_ledger(path: Path) -> None:
+    """Raise RunFolderError if a ledger already holds lines: two runs in one would be audited as one."""
+    if path.exists() and path.stat().st_size:
+        raise RunFolderError(
+            f"{path} is the ledger of an older run, and a ledger tells of one run only; "
+            "take another folder, or move or delete this one"
+        )
 
 
 def _describe(running: RunningStreet, cloud_url: str, key_file: str) -> None:

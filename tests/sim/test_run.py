@@ -22,7 +22,7 @@ from lentera_model.config import GatewayConfig
 from lentera_model.readings import Reading
 from lentera_sim.audit import audit
 from lentera_sim.broker import BrokerChoice, answers, find_mosquitto, start_broker
-from lentera_sim.errors import BrokerStartError
+from lentera_sim.errors import BrokerStartError, RunFolderError
 from lentera_sim.ledger import read_ledger
 from lentera_sim.run import StreetInfo, open_street, run_street
 from lentera_sim.street import StreetPlan, build_street
@@ -143,6 +143,16 @@ async def test_a_street_that_cannot_be_described_leaves_nothing_behind(tmp_path:
         await open_street(StreetPlan(), tmp_path, "auto", cloud_url="not a link")
     assert not (tmp_path / "rs485-0").is_symlink()
     assert psutil.Process().children() == before
+
+
+async def test_a_folder_with_an_older_runs_ledger_is_refused(tmp_path: Path) -> None:
+    older = tmp_path / "ledger.jsonl"
+    line = '{"k":"acted","device":"lamp-001","at_ms":1,"level_percent":100.0}\n'
+    older.write_text(line)
+    with pytest.raises(RunFolderError, match=r"ledger\.jsonl is the ledger of an older run.*take another folder"):
+        await run_street(StreetPlan(), tmp_path, "auto", lambda _: None, asyncio.Event())
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.jsonl"]
+    assert older.read_text() == line
 
 
 async def test_a_street_is_dark_until_it_is_energised(tmp_path: Path) -> None:

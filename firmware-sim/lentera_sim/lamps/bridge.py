@@ -24,7 +24,7 @@ from lentera_sim.tasks import end
 
 log = logging.getLogger(__name__)
 
-_RECONNECT_S = 0.5
+_RECONNECT_S = 0.2
 _ACKNOWLEDGE_S = 5.0
 _SEND_AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 
@@ -84,13 +84,16 @@ class LampBridge(ABC):
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until cancelled; reconnects while the broker is away."""
+        """Serve until cancelled; while the broker is away, tries again every 0.2 s and warns once."""
+        warned = False
         while True:
             try:
                 async with self._client() as client:
                     await self._serve(client)
             except aiomqtt.MqttError as error:
-                log.warning("%s: broker %s:%d: %s; trying again", self.name, self.host, self.port, error)
+                level = logging.DEBUG if warned and not self.connected.is_set() else logging.WARNING
+                log.log(level, "%s: broker %s:%d: %s; trying again", self.name, self.host, self.port, error)
+                warned = True
             finally:
                 self.connected.clear()
                 self._drop_waiting()
