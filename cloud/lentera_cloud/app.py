@@ -30,7 +30,7 @@ from lentera_cloud.features.gateways.service import GatewaysService
 from lentera_cloud.features.health import routes as health_routes
 from lentera_cloud.features.health.service import HealthService
 from lentera_cloud.features.ingest import routes as ingest_routes
-from lentera_cloud.features.ingest.hub import LinkHub
+from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
 from lentera_cloud.features.ingest.service import IngestService
 from lentera_cloud.features.ingest.session import LinkContext
 from lentera_cloud.features.series import routes as series_routes
@@ -94,7 +94,7 @@ class Cloud:
         self.commands = CommandsService(registry, clock, self.hub.is_connected, publish)
         self.devices = DevicesService(registry, self.latest, clock, self.hub.is_connected, publish)
         self.gateways = GatewaysService(registry, clock, self.hub.last_heard_ms, publish)
-        self.health = HealthService(registry, self.registry_state, self.series_state)
+        self.health = HealthService(registry, self.registry_state, self.series_state, lambda: self.ingest.trouble)
         self.links = LinkContext(registry, self.ingest, self.hub, clock, publish)
         self._tasks: list[asyncio.Task[None]] = []
         self._subscribe()
@@ -131,7 +131,7 @@ class Cloud:
         self.hub.send(event.execution.gateway, CancelMessage(event.execution.execution_id))
 
     async def _dismiss(self, event: GatewayRevoked) -> None:
-        self.hub.dismiss(event.gateway, Bye("gateway_revoked", "this gateway was revoked", 3600))
+        self.hub.dismiss(event.gateway, REVOKED)
 
     async def start(self) -> None:
         """Bring the stores up, waiting a little for them, and begin the background jobs."""

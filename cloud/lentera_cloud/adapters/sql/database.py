@@ -1,6 +1,7 @@
 """One database: its engine, its transactions, its schema and the translation of its errors."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -129,12 +130,15 @@ class _translated:
             ) from error
 
 
-_NOT_NOW = frozenset({"08", "28", "3D", "53", "57"})
-"""Classes of PostgreSQL's SQLSTATE: connection, log-in, no such database, out of resources, operator intervention."""
+_NOT_NOW = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})
+"""Classes of PostgreSQL's SQLSTATE that pass: connection, transaction state (read-only after a failover), log-in, no
+such database, rolled back (deadlock, serialization), out of resources, object in use, operator intervention, system."""
 
 
 def _says_not_now(error: BaseException) -> bool:
     original = getattr(error, "orig", error)
+    if type(original) is sqlite3.DatabaseError:  # "malformed", "not a database": the file, not the statement
+        return True
     state = getattr(original, "sqlstate", None) or getattr(getattr(original, "__cause__", None), "sqlstate", None)
     return isinstance(state, str) and state[:2] in _NOT_NOW
 

@@ -18,10 +18,11 @@ async def _service(request: Request) -> HealthService:
 @router.get("/v1/health", summary="See whether the service is well")
 async def get_health(request: Request, service: Annotated[HealthService, Depends(_service)]) -> HealthOut:
     """Answer 200 as long as the service runs; `status` says whether it can do its work. Needs no token."""
-    registry, series = await service.check()
+    registry, series, ingest = await service.check()
     return HealthOut(
-        status="ok" if registry == series == OK else "degraded",
+        status="ok" if registry == series == ingest == OK else "degraded",
         version=request.app.version,
         registry=registry,
         series=series,
+        ingest=ingest,
     )

@@ -175,6 +175,11 @@ class IngestService:
                 self._owners.pop((gateway.tenant, row.device_id), None)
         return outcome.contested
 
+    @property
+    def trouble(self) -> str | None:
+        """The store that a writer is stuck on, or None while all of them write."""
+        return next((writer.trouble for writer, _ in self._writers.values() if writer.trouble), None)
+
     async def on_device_moved(self, event: DeviceMoved) -> None:
         """Forget whom the device belonged to."""
         self._owners.pop((event.tenant, event.device), None)

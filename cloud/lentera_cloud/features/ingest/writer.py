@@ -8,7 +8,7 @@ import structlog
 
 from lentera_cloud.domain.events import ReadingsStored
 from lentera_cloud.domain.judgement import DeviceRefusal, RefusalCode
-from lentera_cloud.kit.patience import until_available
+from lentera_cloud.kit.patience import until_available, waits_s
 from lentera_cloud.ports import Clock, Receipts, RefusalCount, StoreRefusedError, StoreUnavailableError, TimeSeries
 from lentera_model.batch import BatchKey
 from lentera_model.readings import Reading
@@ -73,33 +73,48 @@ class GroupWriter:
         clock: Clock,
         publish: Callable[[object], Awaitable[None]],
     ) -> None:
-        """Begin without a task; :meth:`run` is the task."""
+        """Begin without a task; :meth:`run` is the task.
+
+        ``trouble`` says what the writer is stuck on while it is (for the health answer), else it is None.
+        """
         self._tenant = tenant
         self._series = series
         self._receipts = receipts
         self._clock = clock
         self._publish = publish
         self._queue: asyncio.Queue[Pending] = asyncio.Queue()
+        self.trouble: str | None = None
 
     def submit(self, pending: Pending) -> None:
         """Queue a batch; the caller's byte budget bounds how many there can be."""
         self._queue.put_nowait(pending)
 
     async def run(self) -> None:
-        """Write groups until cancelled."""
+        """Write groups until cancelled; a group that fails is tried again, whatever it failed with."""
         while True:
             group = [await self._queue.get()]
             rows = len(group[0].readings)
             while not self._queue.empty() and len(group) < MAX_GROUP_BATCHES and rows < MAX_GROUP_READINGS:
                 group.append(self._queue.get_nowait())
                 rows += len(group[-1].readings)
-            await self._commit(group)
+            for wait_s in waits_s():
+                try:
+                    await self._commit(group)
+                except Exception as error:  # noqa: BLE001 - the supervised boundary: a dead writer stores nothing more
+                    self.trouble = "ingest"
+                    _log.error("writer_crashed", tenant=self._tenant, batches=len(group), exc_info=error)
+                    await asyncio.sleep(wait_s)
+                else:
+                    self.trouble = None
+                    break
 
     async def _commit(self, group: Sequence[Pending]) -> None:
+        for pending in group:
+            pending.store_refused.clear()  # of an attempt that failed later on
         parcels = [parcel for pending in group for parcel in _parcels(pending)]
         stored = await self._store(parcels)
         kept = [pending for pending in group if len(pending.store_refused) < _devices(pending)]
-        await until_available("registry", lambda: self._note(group, kept))
+        await self._patiently("registry", lambda: self._note(group, kept))
         if stored:
             await self._tell(stored)
         for pending in group:
@@ -112,7 +127,7 @@ class GroupWriter:
         if not readings:
             return []
         try:
-            await until_available("series", lambda: self._write(readings))
+            await self._patiently("series", lambda: self._series.write(self._tenant, readings))
         except StoreRefusedError as error:
             if len(parcels) > 1:
                 half = len(parcels) // 2
@@ -127,14 +142,28 @@ class GroupWriter:
             return []
         return readings
 
-    async def _write(self, readings: Sequence[Reading]) -> None:
-        try:
-            await self._series.write(self._tenant, readings)
-        except (StoreRefusedError, StoreUnavailableError):
-            raise
-        except Exception as error:
-            _log.error("series_write_crashed", tenant=self._tenant, exc_info=error)
-            raise StoreUnavailableError(f"the series store failed unexpectedly: {error!r}") from error
+    async def _patiently(self, store: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something with a store until it succeeds; StoreRefusedError alone is raised.
+
+        An error that no adapter foresaw counts as "not now": it is logged with its traceback and tried again, for
+        what is in hand is acknowledged to nobody yet and must not be dropped.
+        """
+
+        async def attempt() -> None:
+            try:
+                await work()
+            except StoreRefusedError:
+                raise
+            except StoreUnavailableError:
+                self.trouble = store
+                raise
+            except Exception as error:
+                self.trouble = store
+                _log.error("store_failed_unexpectedly", store=store, tenant=self._tenant, exc_info=error)
+                raise StoreUnavailableError(f"the {store} store failed unexpectedly: {error!r}") from error
+            self.trouble = None
+
+        await until_available(store, attempt)
 
     async def _note(self, group: Sequence[Pending], kept: Sequence[Pending]) -> None:
         now_ms = self._clock.now_ms()
