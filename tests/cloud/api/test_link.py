@@ -8,7 +8,7 @@ import websockets
 
 from lentera_model.batch import DEFAULT_LIMITS
 from lentera_model.protocol import Ack, Bye, DeviceStatus, Ping, Pong, Refuse, Status
-from tests.cloud.support import LAMP, METER, Board, denial, now_ms, open_link
+from tests.cloud.support import LAMP, METER, Board, denial, now_ms, open_link, problem
 
 
 async def test_readings_are_acknowledged_and_shown(site):
@@ -175,12 +175,39 @@ async def test_a_revoked_gateway_is_thrown_out_and_stays_out(site):
     async with open_link(site.url, site.board) as link:
         await link.hello()
         await site.client.post("/v1/gateways/gw-1/revoke")
+        began = time.monotonic()
         assert (await link.ends()).code == "gateway_revoked"
+        assert time.monotonic() - began < 1
     with pytest.raises(websockets.InvalidStatus) as refused:
         async with open_link(site.url, site.board):
             pass
     assert refused.value.response.status_code == 403
     assert denial(refused.value)["code"] == "gateway_revoked"
+
+
+async def test_a_gateway_revoked_between_its_token_and_its_hello_gets_no_further(site):
+    async with open_link(site.url, site.board) as link:
+        await site.client.post("/v1/gateways/gw-1/revoke")
+        await link.hello()
+        assert (await link.ends()).code == "gateway_revoked"
+    await gone(site)
+
+
+async def test_a_quantity_that_the_catalogue_does_not_know_has_no_known_unit(site):
+    async with open_link(site.url, site.board) as link:
+        await link.hello()
+        await link.bring(site.board.sealed(("meter-1", now_ms(), {"tilt_of_pole": 1.0, "power_factor_total": 1.0})))
+    latest = (await site.client.get("/v1/devices/meter-1")).json()["latest"]
+    assert {name: one["unit"] for name, one in latest.items()} == {"tilt_of_pole": None, "power_factor_total": "1"}
+
+
+async def test_devices_of_a_gateway_that_is_not_there_are_not_found(site):
+    async with open_link(site.url, site.board) as link:
+        await link.hello()
+    items = (await site.client.get("/v1/devices?gateway_id=gw-1")).json()["items"]
+    assert [one["device_id"] for one in items] == ["lamp-1", "meter-1"]
+    answer = await site.client.get("/v1/devices?gateway_id=gw-9")
+    assert "gw-9" in problem(answer, 404, "unknown_gateway")["detail"]
 
 
 async def test_a_board_with_a_wrong_clock_opens_its_link_by_the_nonce(site):

@@ -141,7 +141,7 @@ async def test_bounds_in_every_way_of_writing(api):
 async def test_no_quantity_asks_for_all_that_the_device_has(api):
     await api.store.write("stabat", [reading(T0, voltage_l1=1, tilt_of_pole=2)])
     answer = await api.get(device="m1")
-    assert answer.json()["quantities"] == [{"name": "tilt_of_pole", "unit": ""}, {"name": "voltage_l1", "unit": "V"}]
+    assert answer.json()["quantities"] == [{"name": "tilt_of_pole", "unit": None}, {"name": "voltage_l1", "unit": "V"}]
     assert answer.json()["points"][0]["values"] == {"tilt_of_pole": 2.0, "voltage_l1": 1.0}
 
 

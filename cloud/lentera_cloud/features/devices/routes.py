@@ -26,7 +26,7 @@ async def _service(request: Request) -> DevicesService:
 Service = Annotated[DevicesService, Depends(_service)]
 
 
-@router.get("", summary="List devices", responses=problem_responses(*READ_PROBLEMS))
+@router.get("", summary="List devices", responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY))
 async def list_devices(
     who: Reader,
     service: Service,

@@ -17,7 +17,11 @@ class LatestOut(BaseModel):
     """The newest value of a quantity."""
 
     value: float
-    unit: str = Field(description="SI unit, as the catalogue of quantities has it.", examples=["W"])
+    unit: str | None = Field(
+        description="SI unit, as the catalogue of quantities has it; `1` for a bare number such as a power factor. "
+        "null: the catalogue here does not know the quantity (its gateway is newer), so the unit is not known.",
+        examples=["W"],
+    )
     at: str = Field(description="When the device gave it.")
     quality: Literal["good", "suspect"] = Field(description="suspect: a plausibility rule of its profile failed.")
 
@@ -94,9 +98,9 @@ class MoveIn(BaseModel):
     gateway_id: str = Field(pattern=ID_PATTERN, examples=["gw-stabat-02"])
 
 
-def _unit(quantity: str) -> str:
+def _unit(quantity: str) -> str | None:
     known = CATALOGUE.get(quantity)
-    return known.unit if known else ""
+    return known.unit if known else None
 
 
 def device_out(view: DeviceView) -> DeviceOut:

@@ -44,7 +44,15 @@ class DevicesService:
         self._publish = publish
 
     async def of_tenant(self, tenant: str, kind: str | None, gateway_id: str | None) -> list[DeviceView]:
-        """Return the tenant's devices in order of id."""
+        """Return the tenant's devices in order of id, of one kind or one gateway where asked.
+
+        Raises:
+            Problem: ``unknown_gateway``.
+        """
+        if gateway_id is not None and await self._registry.gateways.get(tenant, gateway_id) is None:
+            raise Problem(
+                ProblemCode.UNKNOWN_GATEWAY, f"There is no gateway {gateway_id!r}: GET /v1/gateways lists yours."
+            )
         rows = await self._registry.devices.of_tenant(tenant, kind, gateway_id)
         return await self._views(tenant, rows)
 

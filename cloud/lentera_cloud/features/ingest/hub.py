@@ -10,6 +10,8 @@ from lentera_model.protocol import Bye, CloudMessage
 
 REPLACED_RETRY_S = 60.0
 """A replaced link stays away this long: two boards with one key must not throw each other out in a loop."""
+REVOKED = Bye("gateway_revoked", "this gateway was revoked", 3600)
+"""Last word to a gateway that lost its right to speak."""
 
 _log = structlog.get_logger(__name__)
 

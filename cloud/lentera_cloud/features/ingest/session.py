@@ -8,7 +8,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from lentera_cloud.domain.events import ExecutionReported, LinkClosed, LinkOpened
-from lentera_cloud.features.ingest.hub import LinkHub
+from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
 from lentera_cloud.features.ingest.reports import event_of
 from lentera_cloud.features.ingest.service import IngestService
 from lentera_cloud.features.ingest.writer import Verdict
@@ -148,8 +148,19 @@ class LinkSession:
         )
         self.send(welcome)
         context.hub.attach(self)
+        if await self._was_revoked():
+            return
         self._log.info("link_open", devices=len(hello.devices), epoch=hello.epoch, agent=hello.agent_version)
         await until_available("registry", lambda: context.publish(LinkOpened(gateway.tenant, gateway.gateway_id)))
+
+    async def _was_revoked(self) -> bool:
+        """Say goodbye to a gateway that was revoked after its token was checked, when no link could be dismissed."""
+        gateways, gateway = self._context.registry.gateways, self._gateway
+        row = await until_available("registry", lambda: gateways.get(gateway.tenant, gateway.gateway_id))
+        if row is not None and row.revoked_at_ms is None:
+            return False
+        self.say_goodbye(REVOKED)
+        return True
 
     async def _closed(self) -> None:
         context, gateway = self._context, self._gateway

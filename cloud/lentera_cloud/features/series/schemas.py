@@ -24,7 +24,11 @@ class QuantityOut(BaseModel):
     """A quantity that was asked for."""
 
     name: str = Field(examples=["power_active_total"])
-    unit: str = Field(description="SI unit; empty for a quantity that the catalogue does not know.", examples=["W"])
+    unit: str | None = Field(
+        description="SI unit, as the catalogue of quantities has it; `1` for a bare number such as a power factor. "
+        "null: the catalogue here does not know the quantity (its gateway is newer), so the unit is not known.",
+        examples=["W"],
+    )
 
 
 class PointOut(BaseModel):
@@ -68,10 +72,10 @@ def quality_word(quality: Quality) -> str:
     return "good" if quality is Quality.GOOD else "suspect"
 
 
-def unit_of(name: str) -> str:
-    """Return a quantity's SI unit, empty if the catalogue does not know it."""
+def unit_of(name: str) -> str | None:
+    """Return a quantity's SI unit ("1" for a bare number), None if the catalogue does not know the quantity."""
     known = CATALOGUE.get(name)
-    return known.unit if known else ""
+    return known.unit if known else None
 
 
 def to_json(device: str, names: Sequence[str], result: SeriesResult) -> bytes:
