@@ -19,14 +19,16 @@ from lentera.errors import (
     UnauthorizedError,
     UnreadableAnswerError,
 )
+from lentera.language import reader_words
+from lentera.words_errors import problem_in_indonesian
 
 Answer = TypeVar("Answer")
 
-_ERRORS: Mapping[int, tuple[type[ApiError], str]] = {
-    401: (UnauthorizedError, "Check LENTERA_TOKEN, or make a token with `lentera cloud token`."),
-    403: (ForbiddenError, "Use a token whose role may do this."),
-    404: (NotFoundError, "List what there is with `lentera devices`."),
-    429: (CloudTroubleError, "Try again a little later."),
+_ERRORS: Mapping[int, type[ApiError]] = {
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    429: CloudTroubleError,
 }
 
 
@@ -144,24 +146,23 @@ def read_answer(call: Call[Answer], status: int, body: bytes) -> Answer:
         return msgspec.json.decode(body, type=call.answer, strict=False)
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
         raise UnreadableAnswerError(
-            f"{call.method} {call.path} answered {status}, but not as Lentera's API does ({error}). "
-            "Check that the URL is that of a Lentera cloud of the same version."
+            reader_words()("error.not_our_api", method=call.method, path=call.path, status=status, error=error)
         ) from error
 
 
 def _problem(call: Call[Any], status: int, body: bytes) -> Exception:
-    kind, remedy = _ERRORS.get(status, (CloudTroubleError if status >= 500 else InvalidRequestError, ""))
-    if status >= 500:
-        remedy = "See the cloud's log, or try again later."
+    words = reader_words()
+    kind = _ERRORS.get(status, CloudTroubleError if status >= 500 else InvalidRequestError)
+    remedy = words.either(f"remedy.{min(status, 500)}", "")
     try:
         problem = msgspec.json.decode(body, type=Problem)
     except msgspec.MsgspecError:
-        return UnreadableAnswerError(
-            f"{call.method} {call.path} answered {status} without an explanation. "
-            "Check that the URL is that of a Lentera cloud."
-        )
+        return UnreadableAnswerError(words("error.no_explanation", method=call.method, path=call.path, status=status))
     errors = [_field_error(raw) for raw in problem.errors or []]
-    return kind(status, problem.title, problem.detail or "", problem.code, errors, remedy)
+    detail = problem.detail or ""
+    if words.language == "id":
+        detail = problem_in_indonesian(problem.code, detail) or detail
+    return kind(status, problem.title, detail, problem.code, errors, remedy)
 
 
 def _field_error(raw: msgspec.Raw) -> str:

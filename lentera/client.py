@@ -26,6 +26,7 @@ from lentera import calls
 from lentera.answers import Command, Device, Gateway, Health, Series
 from lentera.calls import Call, read_answer
 from lentera.errors import UnreachableError
+from lentera.language import reader_words
 from lentera.session import find_session
 
 Answer = TypeVar("Answer")
@@ -58,13 +59,10 @@ class _Common:
         )
 
     def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
-        reason = (
-            "it did not answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or "no connection"
-        )
-        return UnreachableError(
-            f"The cloud at {self.url} cannot be reached: {reason}. Check LENTERA_URL and that `lentera cloud serve` or "
-            "`lentera demo` is running there."
-        )
+        words = reader_words()
+        too_slow = isinstance(error, httpx.TimeoutException)
+        reason = words("error.too_slow") if too_slow else str(error) or words("error.no_connection")
+        return UnreachableError(words("error.unreachable", url=self.url, reason=reason))
 
 
 class Client(_Common):

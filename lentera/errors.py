@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lentera.language import reader_words
 from lentera_model.errors import LenteraError
 
 
@@ -18,10 +19,7 @@ class MissingExtraError(FrontDoorError):
 
     def __init__(self, extra: str, modules: list[str]) -> None:
         self.extra = extra
-        super().__init__(
-            f"This command needs the extra `{extra}`, which is not installed here (missing: {', '.join(modules)}). "
-            f"Install it with: pip install 'lentera[{extra}]'"
-        )
+        super().__init__(reader_words()("error.missing_extra", extra=extra, modules=", ".join(modules)))
 
 
 class NoCloudError(FrontDoorError):
@@ -119,6 +117,12 @@ class NotReadyError(DemoError):
     """A part of the demo did not become ready in time."""
 
     code = "not_ready"
+
+
+class StoreNotOpenError(DemoError):
+    """The store of readings that the demo was told to use does not answer or does not let us in."""
+
+    code = "store_not_open"
 
 
 class InterruptedDemoError(DemoError):

@@ -8,24 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from lentera.words_errors import ERRORS
+from lentera.words_help import HELP
+
 LANGUAGES = ("en", "id")
 
 # key: (English, Indonesian). Placeholders are those of str.format.
 CATALOGUE: Mapping[str, tuple[str, str]] = {
-    "help.devices": ("List the devices, or show one.", "Tampilkan daftar perangkat, atau satu perangkat."),
-    "help.dim": (
-        "Dim one lamp and wait until it has proved its new level.",
-        "Redupkan satu lampu dan tunggu sampai tingkat barunya terbukti.",
-    ),
-    "help.series": (
-        "Query a device's readings as a table, CSV, JSON or plot.",
-        "Ambil data bacaan perangkat sebagai tabel, CSV, JSON, atau grafik.",
-    ),
-    "help.gateway.check": (
-        "Check a gateway's configuration and show what it would do.",
-        "Periksa konfigurasi gateway dan tunjukkan apa yang akan dilakukannya.",
-    ),
-    "help.examples": ("Examples:", "Contoh:"),
+    **HELP,
+    **ERRORS,
     "column.id": ("ID", "ID"),
     "column.name": ("Name", "Nama"),
     "column.kind": ("Kind", "Jenis"),
@@ -70,6 +61,13 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "dim.start": ("{lamp}: {level:g} % asked for", "{lamp}: diminta {level:g} %"),
     "dim.done": ("{lamp} is at {level:g} %: {how}.", "{lamp} pada {level:g} %: {how}."),
     "dim.failed": ("{lamp} was not dimmed ({state}): {reason}", "{lamp} tidak diredupkan ({state}): {reason}"),
+    "dim.unproved": (
+        "{lamp}: not proved; the lamp may or may not be at {level:g} %. Only its echo was seen: {reason} {measured}",
+        "{lamp}: tidak terbukti; lampu mungkin sudah atau belum pada {level:g} %. Hanya gemanya yang terlihat: "
+        "{reason} {measured}",
+    ),
+    "dim.measured": ("Heard from it last: {values}.", "Kabar terakhirnya: {values}."),
+    "dim.measured_nothing": ("It reported nothing else.", "Tidak ada kabar lain darinya."),
     "dim.waiting": (
         "The command is still under way after {seconds:g} s. Its id is {command}; the lamp may yet follow.",
         "Perintah masih berjalan setelah {seconds:g} dtk. ID-nya {command}; lampu mungkin masih menyusul.",
@@ -92,8 +90,8 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
         "lampu melaporkan tingkat yang berbeda dari yang diminta.",
     ),
     "reason.unproved": (
-        "the lamp only echoed the command; neither its level nor its power could be measured.",
-        "lampu hanya menggemakan perintah; tingkat maupun dayanya tidak dapat diukur.",
+        "the lamp only echoed the command; nothing that was measured shows that it acted.",
+        "lampu hanya menggemakan perintah; tidak ada pengukuran yang menunjukkan bahwa lampu berubah.",
     ),
     "reason.expired": (
         "the command was not delivered before it expired. Is the gateway online?",
@@ -121,8 +119,12 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "column.wire": ("On the wire", "Di jalur"),
     "check.ok": ("{file} is good: the gateway would start.", "{file} sudah benar: gateway akan berjalan."),
     "check.failed": (
-        "{file} has {count} fault(s), listed above; the gateway would not start.",
+        "{file} has {count} faults, listed above; the gateway would not start.",
         "{file} memiliki {count} kesalahan, lihat di atas; gateway tidak akan berjalan.",
+    ),
+    "check.failed_once": (
+        "{file} has 1 fault, shown above; the gateway would not start.",
+        "{file} memiliki 1 kesalahan, lihat di atas; gateway tidak akan berjalan.",
     ),
     "check.gateway": ("Gateway", "Gateway"),
     "check.cloud": ("Cloud", "Cloud"),

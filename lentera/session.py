@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lentera.errors import NoCloudError, StaleSessionError, UnsafeSessionError
+from lentera.language import reader_words
 
 SESSION_NAME = "demo-session.json"
 
@@ -67,18 +68,13 @@ def read_session(path: Path) -> Session | None:
     except FileNotFoundError:
         return None
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise UnsafeSessionError(
-            f"{path} holds a token but is not yours alone; it is not used. Remove it and start `lentera demo` again."
-        )
+        raise UnsafeSessionError(reader_words()("error.unsafe_session", path=path))
     try:
         session = Session(**json.loads(text))
     except (ValueError, TypeError) as error:
-        raise StaleSessionError(f"{path} is not a session file of this version. Remove it.") from error
+        raise StaleSessionError(reader_words()("error.no_session_file", path=path)) from error
     if session.pid and not _alive(session.pid):
-        raise StaleSessionError(
-            f"The demo that wrote {path} has ended. Start it again with `lentera demo`, or set LENTERA_URL and "
-            "LENTERA_TOKEN for another cloud."
-        )
+        raise StaleSessionError(reader_words()("error.stale_session", path=path))
     return session
 
 
@@ -89,14 +85,10 @@ def find_session(environ: Mapping[str, str]) -> Session:
         return Session(url=url.rstrip("/"), token=token)
     if url or token:
         missing = "LENTERA_TOKEN" if url else "LENTERA_URL"
-        raise NoCloudError(
-            f"LENTERA_URL and LENTERA_TOKEN belong together, but {missing} is not set. Set both or neither."
-        )
+        raise NoCloudError(reader_words()("error.half_a_cloud", missing=missing))
     session = read_session(session_path(environ))
     if session is None:
-        raise NoCloudError(
-            "No cloud to talk to: set LENTERA_URL and LENTERA_TOKEN, or start one in another shell with `lentera demo`."
-        )
+        raise NoCloudError(reader_words()("error.no_cloud"))
     return session
 
 

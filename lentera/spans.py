@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lentera.errors import BadTimeSpanError
+from lentera.language import reader_words
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*([smhd])$")
@@ -14,7 +15,7 @@ def span_seconds(text: str, where: str) -> float:
     """Seconds of a span such as `15m`. `where` names the option in the error. Raises BadTimeSpanError."""
     match = _SPAN.match(text.strip().lower())
     if match is None or float(match[1]) == 0:
-        raise BadTimeSpanError(f"{where}: {text!r} is no time span. Give a number and a unit: 30s, 15m, 1h or 2d.")
+        raise BadTimeSpanError(reader_words()("error.span", where=where, text=text))
     return float(match[1]) * _UNITS_S[match[2]]
 
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NoReturn
 
 import typer
+import typer.exceptions
 
 from lentera import __version__
 from lentera.cli import cloud, demo, devices, dim, gateway, series, sim
-from lentera.cli.output import print_error
+from lentera.cli.output import errors_as_json, print_error
+from lentera.language import reader_words
+from lentera.words_errors import usage_in_words
 from lentera_model.errors import LenteraError
 
-EPILOG = """Start with `lentera demo`, then in a second shell `lentera devices`.
-
-Settings: LENTERA_URL and LENTERA_TOKEN say which cloud; without them the running demo is used. LENTERA_LANG=id speaks
-Indonesian.
-
-Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage."""
+_words = reader_words()
 
 app = typer.Typer(
     name="lentera",
-    help="Edge gateway, device management and time series for city street lighting and energy meters.",
-    epilog=EPILOG,
+    help=_words("help.lentera"),
+    epilog=_words("epilog.lentera"),
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -41,7 +40,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=_words("help.version"))
     ] = False,
 ) -> None:
     """Hold the options of `lentera` itself."""
@@ -55,12 +54,34 @@ for group in (gateway, cloud, sim):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with 0 (done), 1 (failed, with a reason on stderr) or 2 (wrong usage)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    errors_as_json("--json" in given)
     try:
-        app(arguments, prog_name="lentera")
+        sys.exit(app(given, prog_name="lentera", standalone_mode=False) or 0)
     except LenteraError as error:
-        print_error(str(error))
+        print_error(str(error), code=getattr(error, "problem_code", "") or error.code)
+        sys.exit(1)
+    except typer.Abort:
         sys.exit(1)
     except BrokenPipeError:
         # Whoever read our output has seen enough (`| head`); point stdout elsewhere so that the exit stays silent.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except typer.exceptions.TyperException as error:
+        wrong_usage(error, as_json="--json" in given)
+
+
+def wrong_usage(error: typer.exceptions.TyperException, *, as_json: bool) -> NoReturn:
+    """Say what of the command line does not fit, with the usage unless a program reads it, and exit with its code.
+
+    Typer keeps the classes of its parser's errors to itself, so what they carry is asked for by name.
+    """
+    format_message: Callable[[], str] = getattr(error, "format_message", lambda: str(error))
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(format_message() + "\n")
+        sys.exit(2)
+    if context is not None and not as_json:
+        sys.stderr.write(context.get_usage() + "\n")
+    print_error(usage_in_words(format_message(), reader_words().language), code="usage")
+    sys.exit(getattr(error, "exit_code", 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from lentera.cli.extras import require
 
 if TYPE_CHECKING:
     from lentera.demo.options import InfluxOptions
+    from lentera.demo.verdict import CountedRun
 
 EPILOG = """Examples:
 
@@ -24,7 +25,10 @@ EPILOG = """Examples:
       --influx-token TOKEN --influx-org ORG
 
 With --seconds a lamp is dimmed once a second, and at the end every value that the simulated devices answered is
-compared with what is in the store. Exit code 1 if a value is missing or doubled, or a command failed."""
+compared with what is in the store. Exit code 1 if a value is missing, doubled or out of order, a command failed, the
+stored commanded levels contradict the commands, or a device answered less than half of what its schedule promises;
+stderr says which, and the run's folder is then kept. Each InfluxDB run has a bucket of its own, deleted after a clean
+counted run without --keep."""
 
 
 class Store(StrEnum):
@@ -48,6 +52,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    context: typer.Context,
     seconds: Annotated[float | None, typer.Option(help="Run this long, dim lamps, then check.", min=1)] = None,
     json: Annotated[bool, typer.Option("--json", help="With --seconds: print the result as one JSON object.")] = False,
     store: Annotated[Store, typer.Option(help="Where the readings are kept.")] = Store.SQLITE,
@@ -67,9 +72,10 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the folder with data and logs.")] = False,
 ) -> None:
     """Run the demo."""
-    require("sim", "cloud", "gateway")
+    require("gateway", "cloud", "sim")
     if json and seconds is None:
         raise typer.BadParameter("--json needs --seconds: without an end there is no result to print.")
+    _refuse_unused(context, store)
     from lentera.demo.options import DemoOptions
     from lentera.demo.run import run_demo
 
@@ -88,6 +94,19 @@ def demo(
     _finish(run_demo(options), json)
 
 
+def _refuse_unused(context: typer.Context, store: Store) -> None:
+    """Refuse InfluxDB options on the command line that would do nothing; settings of the environment may stay."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in ("influx_url", "influx_token", "influx_org")
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    ]
+    if given and store is not Store.INFLUXDB:
+        raise typer.BadParameter(
+            f"{', '.join(given)} would do nothing without --store influxdb. Add it, or leave them."
+        )
+
+
 def _influx(store: Store, url: str | None, token: str | None, org: str | None) -> InfluxOptions | None:
     from lentera.demo.options import InfluxOptions
 
@@ -100,10 +119,11 @@ def _influx(store: Store, url: str | None, token: str | None, org: str | None) -
     return InfluxOptions(url, token, org)
 
 
-def _finish(report: dict[str, Any] | None, json: bool) -> None:
+def _finish(found: CountedRun | None, json: bool) -> None:
     """Print a counted run's report and exit with 1 if it found fault."""
-    if report is None:
+    if found is None:
         return
+    report = found.report
     if json:
         output.print_json(report)
     else:
@@ -113,10 +133,10 @@ def _finish(report: dict[str, Any] | None, json: bool) -> None:
             for name, value in (values.items() if isinstance(values, dict) else [("", values)])
         }
         output.print_pairs(flat)
-    readings, commands = report["readings"], report["commands"]
-    if readings["missing"] or readings["duplicated"] or commands["failed"]:
+    if not found.clean:
         output.print_error(
-            f"{readings['missing']} values are missing, {readings['duplicated']} doubled, {commands['failed']} "
-            "commands failed; the lines above on stderr say which. Run it again with --keep and look into the folder."
+            f"The run found fault: {', '.join(found.faults)}. The lines above on stderr say which; the logs are in the "
+            "run's folder, which is kept.",
+            code="faults_found",
         )
         raise typer.Exit(1)

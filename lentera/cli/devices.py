@@ -11,29 +11,25 @@ from lentera.cli import output
 from lentera.cli.extras import require_client
 from lentera.language import Words, reader_words
 from lentera.spans import age_text
+from lentera.words_errors import reason_in_indonesian
 
 if TYPE_CHECKING:
     from lentera.answers import Device
 
-EPILOG = """Examples:
-
-\b
-  lentera devices
-  lentera devices lamp-003
-  lentera devices --kind meter --json"""
-
 POWER = "power_active_total"
+
+_words = reader_words()
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command("devices", help=reader_words()("help.devices"), epilog=EPILOG)(devices)
+    app.command("devices", help=_words("help.devices"), epilog=_words("epilog.devices"))(devices)
 
 
 def devices(
-    device: Annotated[str | None, typer.Argument(metavar="ID", help="Show this device with all its values.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only this kind: meter or luminaire.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    device: Annotated[str | None, typer.Argument(metavar="ID", help=_words("help.devices.id"))] = None,
+    kind: Annotated[str | None, typer.Option(help=_words("help.devices.kind"))] = None,
+    json: Annotated[bool, typer.Option("--json", help=_words("help.devices.json"))] = False,
 ) -> None:
     """Print the devices of the tenant, or one device."""
     require_client()
@@ -80,6 +76,10 @@ def _age(device: Device, words: Words, now: datetime) -> str:
     return words("age.ago", age=age_text((now - device.last_reading_at).total_seconds()))
 
 
+def _said(reason: str, words: Words) -> str:
+    return reason_in_indonesian(reason) if words.language == "id" else reason
+
+
 def _print_list(found: list[Device], words: Words) -> None:
     now = datetime.now(UTC)
     output.print_table(headers(words), [row_of(device, words, now) for device in found], right=frozenset({3, 4, 5}))
@@ -93,7 +93,7 @@ def _print_one(device: Device, words: Words) -> None:
     if device.level is not None and device.level.commanded_percent is not None:
         pairs[words("column.commanded")] = f"{device.level.commanded_percent:.0f} %"
     if device.online is False and device.online_reason:
-        pairs[words("column.online")] += f" ({device.online_reason})"
+        pairs[words("column.online")] += f" ({_said(device.online_reason, words)})"
     output.print_pairs(pairs)
     if device.latest:
         typer.echo()

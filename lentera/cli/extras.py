@@ -22,10 +22,10 @@ def missing_modules(extra: str) -> list[str]:
 
 
 def require(*extras: str) -> None:
-    """Raise MissingExtraError for the first extra that is not installed."""
-    for extra in extras:
-        if missing := missing_modules(extra):
-            raise MissingExtraError(extra, missing)
+    """Raise MissingExtraError, naming all `extras` that the command needs, if one of them is not installed."""
+    missing = dict.fromkeys(name for extra in extras for name in missing_modules(extra))
+    if missing:
+        raise MissingExtraError(",".join(extras), list(missing))
 
 
 def require_client() -> None:

@@ -14,32 +14,11 @@ from lentera.language import Words, reader_words
 if TYPE_CHECKING:
     from lentera_gateway.check import CheckReport
 
-app = typer.Typer(name="gateway", help="The program on the board.", no_args_is_help=True)
+_words = reader_words()
 
-RUN_EPILOG = """Examples:
+app = typer.Typer(name="gateway", help=_words("help.gateway"), no_args_is_help=True)
 
-\b
-  lentera gateway run /etc/lentera/gateway.yaml
-
-It runs until SIGTERM or Ctrl-C, writes JSON lines to stderr and status.json into journal.memory_dir each second."""
-
-CHECK_EPILOG = """Examples:
-
-\b
-  lentera gateway check gateway.yaml
-  lentera gateway check gateway.yaml --json
-
-Nothing is started and no wire is touched. Exit code 1 if the gateway would not start."""
-
-KEY_EPILOG = """Examples:
-
-\b
-  lentera gateway key /etc/lentera/key.pem
-  lentera gateway key key.pem --json
-
-An existing key is never replaced: its public half is printed again."""
-
-Config = Annotated[Path, typer.Argument(metavar="FILE", help="The gateway's YAML file.")]
+Config = Annotated[Path, typer.Argument(metavar="FILE", help=_words("help.gateway.file"))]
 
 
 @app.callback()
@@ -47,7 +26,7 @@ def gateway() -> None:
     """Group the commands of the board."""
 
 
-@app.command("run", epilog=RUN_EPILOG)
+@app.command("run", help=_words("help.gateway.run"), epilog=_words("epilog.gateway.run"))
 def run(file: Config) -> None:
     """Run the gateway until it is told to stop."""
     require("gateway")
@@ -56,9 +35,9 @@ def run(file: Config) -> None:
     main(file)
 
 
-@app.command("check", help=reader_words()("help.gateway.check"), epilog=CHECK_EPILOG)
+@app.command("check", help=_words("help.gateway.check"), epilog=_words("epilog.gateway.check"))
 def check(
-    file: Config, json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False
+    file: Config, json: Annotated[bool, typer.Option("--json", help=_words("help.gateway.check.json"))] = False
 ) -> None:
     """Check a configuration and print what it would do."""
     require("gateway")
@@ -73,14 +52,17 @@ def check(
     if not report.ok:
         for error in report.errors:
             output.note(error)
-        output.print_error(words("check.failed", file=file, count=len(report.errors)))
+        count = len(report.errors)
+        output.print_error(
+            words("check.failed_once" if count == 1 else "check.failed", file=file, count=count), code="config_faults"
+        )
         raise typer.Exit(1)
 
 
-@app.command("key", epilog=KEY_EPILOG)
+@app.command("key", help=_words("help.gateway.key"), epilog=_words("epilog.gateway.key"))
 def key(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key is or shall be.")],
-    json: Annotated[bool, typer.Option("--json", help="Print the public key as JSON.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_words("help.gateway.key.file"))],
+    json: Annotated[bool, typer.Option("--json", help=_words("help.gateway.key.json"))] = False,
 ) -> None:
     """Make the gateway's private key and print its public half, which the cloud must know."""
     require("gateway")

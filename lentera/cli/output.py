@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+_errors_as_json = False
+
 
 def print_json(value: Any) -> None:
     """Print one JSON value, indented, on stdout; API answers keep their field names, times are RFC 3339."""
@@ -48,8 +50,17 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def print_error(text: str) -> None:
-    """An error in one paragraph on stderr, folded at the terminal's width."""
+def errors_as_json(wanted: bool) -> None:
+    """Whether print_error() prints JSON from now on: it does for a command that was given --json."""
+    global _errors_as_json  # noqa: PLW0603 - one process runs one command
+    _errors_as_json = wanted
+
+
+def print_error(text: str, code: str = "failed") -> None:
+    """An error in one paragraph on stderr, folded at the terminal's width; with --json one line of JSON instead."""
+    if _errors_as_json:
+        sys.stderr.write(json.dumps({"error": code, "text": text}, ensure_ascii=False) + "\n")
+        return
     if not sys.stderr.isatty() or "\n" in text:
         sys.stderr.write(f"lentera: {text}\n")
         return

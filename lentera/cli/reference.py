@@ -13,7 +13,15 @@ HEAD = """# Every command
 Made from the commands' own `--help` by `LENTERA_LANG=en python -m lentera.cli.reference`; a test keeps it true.
 
 Every command ends with exit code 0 (done), 1 (failed; one paragraph on stderr says why and what to do) or 2 (wrong
-usage). `--json` prints one JSON value on stdout and nothing else there. The settings are listed at the end.
+usage). `--json` prints one JSON value on stdout and nothing else there; if the command fails, the last line on stderr
+is JSON too, `{"error": CODE, "text": ...}`, with the same exit code. CODE is `usage`, the API's problem code
+(`unknown_device`), a command's reason or state (`device_offline`, `unproved`, `expired`) or the kind of error
+(`unreachable`, `no_cloud`). `lentera dim` ends with 1 also when nothing proved that the lamp obeyed (`unproved`).
+
+What operators and technicians use (`devices`, `dim`, `series`, `gateway`) speaks Indonesian with `LENTERA_LANG=id`, its
+help and its errors included. English remain: the help of `demo`, `cloud` and `sim`, the frame that the parser draws
+(`Usage`, `Options`), the single faults that `gateway check` and `gateway key` find, and what programs log. The settings
+are listed at the end.
 """
 
 SETTINGS = """

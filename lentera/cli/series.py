@@ -19,14 +19,7 @@ if TYPE_CHECKING:
     from lentera.answers import Series
     from lentera.language import Words
 
-EPILOG = """Examples:
-
-\b
-  lentera series meter-cabinet --last 1h --every 1m
-  lentera series meter-cabinet --quantity power_active_total --quantity voltage_l1 --format csv
-  lentera series lamp-003 --last 10m --quantity power_active_total --plot
-
-Times are shown in your local time in tables; in CSV and JSON they are UTC."""
+_words = reader_words()
 
 DEFAULT_QUANTITY = "power_active_total"
 
@@ -50,25 +43,21 @@ class Aggregate(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command("series", help=reader_words()("help.series"), epilog=EPILOG)(series)
+    app.command("series", help=_words("help.series"), epilog=_words("epilog.series"))(series)
 
 
 def series(
-    device: Annotated[str, typer.Argument(metavar="DEVICE", help="The device's id.")],
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help=_words("help.series.device"))],
     quantity: Annotated[
         list[str] | None,
-        typer.Option(
-            "--quantity", "-q", help=f"A quantity; may be given more than once. [default: {DEFAULT_QUANTITY}]"
-        ),
+        typer.Option("--quantity", "-q", help=_words("help.series.quantity")),
     ] = None,
-    last: Annotated[str, typer.Option(metavar="SPAN", help="How far back: 30s, 15m, 1h, 2d.")] = "1h",
-    every: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="One row an interval: 10s, 1m, 15m; without it every reading.")
-    ] = None,
-    aggregate: Annotated[Aggregate, typer.Option(help="What a row shows of its interval.")] = Aggregate.MEAN,
-    output_format: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw each quantity in the terminal.")] = False,
+    last: Annotated[str, typer.Option(metavar="SPAN", help=_words("help.series.last"))] = "1h",
+    every: Annotated[str | None, typer.Option(metavar="SPAN", help=_words("help.series.every"))] = None,
+    aggregate: Annotated[Aggregate, typer.Option(help=_words("help.series.aggregate"))] = Aggregate.MEAN,
+    output_format: Annotated[Format, typer.Option("--format", help=_words("help.series.format"))] = Format.TABLE,
+    json: Annotated[bool, typer.Option("--json", help=_words("help.series.json"))] = False,
+    plot: Annotated[bool, typer.Option("--plot", help=_words("help.series.plot"))] = False,
 ) -> None:
     """Print a device's readings of the last time."""
     require_client()

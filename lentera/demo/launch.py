@@ -13,11 +13,13 @@ from typing import Any
 from lentera.client import AsyncClient
 from lentera.demo.options import DemoOptions, unique_tenant
 from lentera.demo.parts import Part, Parts
-from lentera.errors import FrontDoorError, NotReadyError
+from lentera.errors import CannotListenError, FrontDoorError, NotReadyError, StoreNotOpenError
 
 START_LIMIT_S = 60.0
 QUIET_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.05
+# A store that the cloud has told to be away for so long is not merely starting.
+STORE_LIMIT_S = 5.0
 STATUS_FILE = Path("journal/memory/status.json")
 
 
@@ -62,6 +64,11 @@ class Launched:
 async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callable[[str], None]) -> Launched:
     """Start everything and return once the lamps are lit. Raises DemoError subclasses, and what the API refuses."""
     port = options.port or free_port()
+    check_free(port)
+    if options.influx:
+        from lentera.demo.influx import knock
+
+        await knock(options.influx)
     tenant = unique_tenant(options.tenant) if options.influx else options.tenant
     settings = cloud_settings(options, run_dir, port)
 
@@ -102,6 +109,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def check_free(port: int) -> None:
+    """Raise CannotListenError if another program has this port of the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CannotListenError(
+                f"The demo cannot listen on port {port} of 127.0.0.1: {error.strerror}. Name another port with --port, "
+                "or leave it out and a free one is taken."
+            ) from error
 
 
 def street_part(options: DemoOptions, run_dir: Path, port: int) -> Part:
@@ -161,23 +181,39 @@ async def appears(path: Path, limit_s: float, otherwise: str) -> None:
 
 
 async def cloud_token(run_dir: Path, url: str) -> str:
-    """The demo's token, once the cloud answers. Raises NotReadyError."""
+    """The demo's token, once the cloud is well. Raises NotReadyError, StoreNotOpenError."""
     await appears(run_dir / "token", START_LIMIT_S, f"the cloud made no token; see {run_dir / 'cloud.log'}")
     token = (run_dir / "token").read_text()
-    problem: FrontDoorError | None = None
     async with AsyncClient(url, token) as client:
-        deadline = asyncio.get_running_loop().time() + START_LIMIT_S
-        while asyncio.get_running_loop().time() < deadline:
-            try:
-                if (await client.health()).status == "ok":
-                    return token
-            except FrontDoorError as error:
-                problem = error
-            await asyncio.sleep(LOOK_EVERY_S)
-    why = problem or "degraded"
-    raise NotReadyError(
-        f"The cloud was not well after {START_LIMIT_S:g} s ({why}). Its log is {run_dir / 'cloud.log'}."
-    )
+        await well(client, f"Its log is {run_dir / 'cloud.log'}.")
+    return token
+
+
+async def well(client: AsyncClient, hint: str, store_limit_s: float = STORE_LIMIT_S) -> None:
+    """Wait until the cloud says that it is well; the words of its newest answer go into the error, never older ones.
+
+    Raises StoreNotOpenError once its series store has been away for `store_limit_s`, NotReadyError in the end.
+    """
+    now_s = asyncio.get_running_loop().time
+    deadline, away_since = now_s() + START_LIMIT_S, None
+    problem = ""
+    while now_s() < deadline:
+        try:
+            health = await client.health()
+        except FrontDoorError as error:
+            problem, away_since = str(error), None
+        else:
+            if health.status == "ok":
+                return
+            problem = f"registry: {health.registry}; series: {health.series}"
+            away_since = (away_since or now_s()) if health.series not in ("ok", "starting") else None
+            if away_since is not None and now_s() - away_since > store_limit_s:
+                raise StoreNotOpenError(
+                    f"The cloud cannot use its series store: {health.series}. Check --influx-url, "
+                    f"--influx-token and --influx-org. {hint}"
+                )
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise NotReadyError(f"The cloud was not well after {START_LIMIT_S:g} s ({problem}). {hint}")
 
 
 async def introduce_gateway(run_dir: Path, url: str, token: str, gateway: str) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lentera.demo.dimmer import Tally
 from lentera.demo.launch import Launched
 from lentera.demo.options import DemoOptions
+from lentera.demo.verdict import CountedRun, faults_of, is_subsequence, silent_devices
 
 if TYPE_CHECKING:
     from lentera_cloud.ports import TimeSeries
@@ -26,8 +28,8 @@ SHOWN_FINDINGS = 20
 
 async def check(
     options: DemoOptions, launched: Launched, tally: Tally, seconds: float, note: Callable[[str], None]
-) -> dict[str, Any]:
-    """The report: what was produced, stored, missing and doubled, and what became of the commands."""
+) -> CountedRun:
+    """What was produced, stored, missing and doubled, what became of the commands, and every fault in words."""
     from lentera_sim.audit import audit
     from lentera_sim.ledger import read_ledger
 
@@ -38,11 +40,11 @@ async def check(
     result = audit(entries, answered)
     for finding in result.details[:SHOWN_FINDINGS]:
         note(str(finding))
-    for text in own_faults(own, tally):
+    contradicted = own_faults(own, tally)
+    silent = silent_devices(entries, read_intervals(launched.run_dir / "gateway.yaml"), seconds)
+    for text in (*contradicted, *silent):
         note(text)
-    if result.out_of_order:
-        note(f"{result.out_of_order} values are stored in another order than they were answered")
-    return {
+    report = {
         "seconds": int(seconds) if seconds == int(seconds) else seconds,
         "store": options.store,
         "gateways": 1,
@@ -56,6 +58,14 @@ async def check(
         },
         "commands": tally.report(),
     }
+    return CountedRun(report, faults_of(report, result.out_of_order, contradicted, silent))
+
+
+def read_intervals(config: Path) -> dict[str, float]:
+    """How often each device of a gateway's configuration is due, s."""
+    import yaml
+
+    return {one["id"]: float(one["every_s"]) for one in yaml.safe_load(config.read_text())["devices"]}
 
 
 def split_own(stored: Mapping[str, list[Reading]]) -> tuple[dict[str, list[Reading]], dict[str, list[float]]]:
@@ -78,12 +88,17 @@ def split_own(stored: Mapping[str, list[Reading]]) -> tuple[dict[str, list[Readi
 
 
 def own_faults(own: Mapping[str, list[float]], tally: Tally) -> list[str]:
-    """Where the stored commanded levels of a lamp are not those of the commands that succeeded, in order."""
+    """Where the stored commanded levels of a lamp are not those of the commands that succeeded, in order.
+
+    After a command that we gave up more may be stored, because the lamp may have obeyed later; but what succeeded must
+    be there.
+    """
     lamps = sorted(set(own) | set(tally.proved))
     return [
         f"{lamp}: commanded levels stored {own.get(lamp, [])}, commands that succeeded {tally.proved.get(lamp, [])}"
         for lamp in lamps
-        if own.get(lamp, []) != tally.proved.get(lamp, []) and not tally.failed
+        if own.get(lamp, []) != tally.proved.get(lamp, [])
+        and not (tally.failed and is_subsequence(tally.proved.get(lamp, []), own.get(lamp, [])))
     ]
 
 
@@ -107,8 +122,6 @@ def open_series(options: DemoOptions, launched: Launched) -> TimeSeries:
         from lentera_cloud.adapters.influx_series import InfluxSeries
 
         return InfluxSeries(options.influx.url, options.influx.token, options.influx.org)
-    from pathlib import Path
-
     from lentera_cloud.adapters.sqlite_series import SqliteSeries
 
     return SqliteSeries(Path(launched.settings["LENTERA_SERIES_PATH"]))

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from lentera.client import AsyncClient
-from lentera.demo.dimmer import Dimmer, Tally
+from lentera.demo.dimmer import Dimmer
 from lentera.demo.launch import Launched, launch
 from lentera.demo.options import DemoOptions
 from lentera.demo.parts import Parts
+from lentera.demo.verdict import CountedRun
 from lentera.demo.view import View, banner
 from lentera.demo.watch import watch
-from lentera.errors import DemoError, InterruptedDemoError
+from lentera.errors import CannotListenError, DemoError, InterruptedDemoError
 from lentera.language import reader_words
 from lentera.session import Session, remove_session, session_path, write_session
 
@@ -40,15 +41,16 @@ class Demo:
         self.interrupted = asyncio.Event()
         self.parts = Parts(view.note, run_dir / "demo.json")
 
-    async def run(self) -> dict[str, Any] | None:
-        """Run until the end: the report of a counted run, None for an open-ended one. Raises DemoError subclasses."""
+    async def run(self) -> CountedRun | None:
+        """Run until the end: what a counted run found, None for an open-ended one. Raises DemoError subclasses."""
         try:
             launched = await self._start()
             if launched is None:
                 return None
             async with AsyncClient(launched.url, launched.token) as client:
                 if self.options.seconds is None:
-                    await watch(self.view, client, launched, self.interrupted, Tally())
+                    await watch(self.view, client, launched, self.interrupted, None)
+                    await self._leave_bucket(launched, clean=False)
                     return None
                 return await self._counted(client, launched, self.options.seconds)
         finally:
@@ -84,7 +86,7 @@ class Demo:
                 with suppress(asyncio.CancelledError, Exception):
                     await left
 
-    async def _counted(self, client: AsyncClient, launched: Launched, seconds: float) -> dict[str, Any]:
+    async def _counted(self, client: AsyncClient, launched: Launched, seconds: float) -> CountedRun:
         """Dim for `seconds`, let everything arrive, stop the parts in order, and compare the store with the ledger."""
         from lentera.demo.ledgercheck import check
 
@@ -98,7 +100,20 @@ class Demo:
         if self.interrupted.is_set():
             raise InterruptedDemoError("The run was interrupted, so nothing was checked. Let it run to its end.")
         await self._calm_stop(launched)
-        return await check(self.options, launched, dimmer.tally, seconds, self.view.note)
+        found = await check(self.options, launched, dimmer.tally, seconds, self.view.note)
+        await self._leave_bucket(launched, clean=found.clean)
+        return found
+
+    async def _leave_bucket(self, launched: Launched, *, clean: bool) -> None:
+        """Delete the bucket that this run made in InfluxDB if there is nothing left to look at; else say its name."""
+        if self.options.influx is None:
+            return
+        from lentera.demo.influx import bucket_name, delete_bucket
+
+        if clean and not self.options.keep:
+            self.view.note(await delete_bucket(self.options.influx, launched.tenant))
+        else:
+            self.view.note(f"the run's readings are left in the InfluxDB bucket {bucket_name(launched.tenant)}")
 
     async def _end_after(self, seconds: float, over: asyncio.Event) -> None:
         """Set `over` after `seconds`, or at once when the demo is interrupted."""
@@ -117,22 +132,33 @@ class Demo:
         await self.parts.stop("street", CALM_GRACE_S)
 
 
-def run_demo(options: DemoOptions) -> dict[str, Any] | None:
-    """Run the demo to its end and clean up; the report of a counted run. Raises DemoError subclasses."""
+def run_demo(options: DemoOptions) -> CountedRun | None:
+    """Run the demo to its end and clean up; what a counted run found. Raises DemoError subclasses.
+
+    The run's folder stays where --keep asks for it, and after a failure, because its logs are then needed.
+    """
     run_dir = options.run_dir or Path(tempfile.mkdtemp(prefix="lentera-demo-"))
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if any(run_dir.iterdir()):
         raise DemoError(f"{run_dir} is not empty; an older run's ledger would be counted too. Name a new folder.")
     view = View(reader_words())
     view.note(f"the run's folder is {run_dir}")
+    keep = True
     try:
-        return asyncio.run(_run(options, view, run_dir))
+        found = asyncio.run(_run(options, view, run_dir))
+        keep = options.keep or not (found is None or found.clean)
+        return found
+    except (InterruptedDemoError, CannotListenError):
+        keep = options.keep
+        raise
     finally:
-        if not options.keep:
+        if keep:
+            view.note(f"the run's folder with its logs is left in {run_dir}")
+        else:
             shutil.rmtree(run_dir, ignore_errors=True)
 
 
-async def _run(options: DemoOptions, view: View, run_dir: Path) -> dict[str, Any] | None:
+async def _run(options: DemoOptions, view: View, run_dir: Path) -> CountedRun | None:
     demo = Demo(options, view, run_dir)
     loop = asyncio.get_running_loop()
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-from lentera.answers import Command
+from lentera.answers import FINAL_COMMAND_STATES, Command
 from lentera.client import AsyncClient
 from lentera.demo.dimmer import Tally
 from lentera.demo.launch import Launched
@@ -14,6 +14,7 @@ from lentera.demo.view import Snapshot, View
 from lentera.errors import FrontDoorError
 
 PERIOD_S = 1.0
+LOOK_BACK_COMMANDS = 100
 
 
 class Rate:
@@ -34,16 +35,40 @@ class Rate:
         return self.per_s
 
 
-async def watch(view: View, client: AsyncClient, launched: Launched, stop: asyncio.Event, tally: Tally) -> None:
-    """Show a snapshot each second until `stop`; a cloud that is away for a moment leaves the last picture standing."""
+class CommandCounter:
+    """Counts the tenant's commands by their newest state from the newest ones that the API lists each second."""
+
+    def __init__(self) -> None:
+        self._status: dict[str, str] = {}
+
+    def update(self, newest: list[Command]) -> None:
+        """Take in the newest commands; one that was seen before is not counted again."""
+        self._status.update((command.command_id, command.status) for command in newest)
+
+    def tally(self) -> Tally:
+        """How many were sent, succeeded and failed so far."""
+        states = list(self._status.values())
+        succeeded = states.count("succeeded")
+        failed = sum(state in FINAL_COMMAND_STATES for state in states) - succeeded
+        return Tally(sent=len(states), succeeded=succeeded, failed=failed)
+
+
+async def watch(view: View, client: AsyncClient, launched: Launched, stop: asyncio.Event, tally: Tally | None) -> None:
+    """Show a snapshot each second until `stop`; a cloud that is away for a moment leaves the last picture standing.
+
+    `tally` counts the demo's own commands; without it those that anybody gave are counted from the API.
+    """
     began = time.monotonic()
     rate = Rate()
+    counter = CommandCounter()
     devices = []
     newest = ""
     while not stop.is_set():
         with suppress(FrontDoorError):
             devices = await client.devices()
-            newest = newest_command(await client.commands(limit=1))
+            commands = await client.commands(limit=LOOK_BACK_COMMANDS)
+            counter.update(commands)
+            newest = newest_command(commands)
         now_s = time.monotonic()
         status = launched.gateway_status()
         view.show(
@@ -52,7 +77,7 @@ async def watch(view: View, client: AsyncClient, launched: Launched, stop: async
                 devices=devices,
                 values_per_s=rate.update(now_s, status.values_total),
                 journal_waiting=status.waiting_batches,
-                commands=tally,
+                commands=tally if tally is not None else counter.tally(),
                 newest_command=newest,
             )
         )

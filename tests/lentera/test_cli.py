@@ -1,5 +1,6 @@
 """The command line from outside: help, errors, exit codes, languages, extras. With a cloud: test_client.py."""
 
+import json
 import os
 import re
 import subprocess
@@ -106,7 +107,8 @@ def test_a_cloud_that_does_not_answer_is_named() -> None:
         (["dim", "lamp-001"], "LEVEL"),
         (["demo", "--json"], "--seconds"),
         (["demo", "--store", "influxdb", "--influx-url", "http://x"], "--influx-token"),
-        (["series", "m", "--format", "xml"], "xml"),
+        (["demo", "--influx-url", "http://x"], "--store influxdb"),
+        (["series", "m", "--format", "xml"], "--format"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -115,6 +117,47 @@ def test_wrong_usage_is_code_2_and_says_what(arguments: list[str], word: str) ->
     assert done.returncode == 2
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_with_json_an_error_is_json_too_and_the_code_is_the_same() -> None:
+    usage = run("dim", "lamp-001", "140", "--json")
+    assert (usage.returncode, usage.stdout) == (2, "")
+    assert json.loads(usage.stderr)["error"] == "usage"
+    nowhere = run("devices", "--json")
+    assert (nowhere.returncode, nowhere.stdout) == (1, "")
+    assert json.loads(nowhere.stderr)["error"] == "no_cloud"
+    assert "LENTERA_URL" in json.loads(nowhere.stderr)["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["devices"], "Tidak ada cloud yang dituju"),
+        (["series", "m", "--last", "soon"], "bukan rentang waktu"),
+        (["dim", "lamp-001", "140"], "Nilai salah untuk 'LEVEL'"),
+        (["dim", "lamp-001", "much"], "bukan angka"),
+        (["dim", "lamp-001"], "belum diisi"),
+        (["devices", "--nonsense"], "Tidak ada opsi --nonsense"),
+        (["gateway", "check"], "belum diisi"),
+    ],
+)
+def test_errors_are_indonesian_where_the_reader_is(arguments: list[str], words: str) -> None:
+    done = run(*arguments, LENTERA_LANG="id")
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert not re.search(r"Input should|Invalid|Missing|is not", done.stderr)
+
+
+@pytest.mark.parametrize("command", ["devices", "dim", "series", "gateway check", "gateway key", "gateway run"])
+def test_the_help_of_operators_and_technicians_is_indonesian_throughout(command: str) -> None:
+    text = run(*command.split(), "--help", LENTERA_LANG="id").stdout
+    assert "Contoh:" in text
+    own = text.replace("Show this message and exit.", "")
+    assert not re.search(r"\b(the|Print|Seconds|How|What|Exit code|Only|Examples)\b", own), own
+
+
+def test_the_epilog_is_indonesian() -> None:
+    assert "Kode keluar" in run("--help", LENTERA_LANG="id").stdout
 
 
 def test_a_bad_span_is_explained() -> None:
@@ -133,6 +176,8 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(monkeypatch: p
     with pytest.raises(MissingExtraError, match=r"`gateway`.*missing: pymodbus.*pip install 'lentera\[gateway\]'"):
         extras.require("gateway")
     extras.require("cloud")
+    with pytest.raises(MissingExtraError, match=r"pip install 'lentera\[gateway,cloud,sim\]'"):
+        extras.require("gateway", "cloud", "sim")
 
 
 def test_a_board_without_httpx_has_the_commands_but_is_told_what_they_need(
@@ -160,7 +205,30 @@ def test_an_echo_is_no_proof() -> None:
     )
     assert not done
     assert "tidak terbukti" in text
-    assert "menggemakan" in text
+    assert "mungkin sudah atau belum pada 40 %" in text
+
+
+def test_what_is_not_proved_is_not_said_to_have_failed_and_shows_what_was_heard_last() -> None:
+    execution = ExecutionAnswer(
+        execution_id="e_1",
+        device_id="lamp-003",
+        state="unproved",
+        confirmed_by="echo",
+        reason=ReasonAnswer(
+            code="unproved", text="40 % was echoed, but nothing measured within 20 s shows that the lamp acted"
+        ),
+        result={"level_percent": 40.0, "power_active_total": 58.25, "from_tomorrow": 1.0},
+    )
+    done, text = outcome(command_of("failed", execution), "lamp-003", 40, 60, ENGLISH)
+    assert not done
+    assert "not proved; the lamp may or may not be at 40 %" in text
+    assert "from_tomorrow 1, level_percent 40 %, power_active_total 58.25 W" in text
+    assert "not dimmed" not in text
+    assert "could be measured" not in text
+    _, text = outcome(command_of("failed", execution), "lamp-003", 40, 60, INDONESIAN)
+    assert "tidak ada pengukuran" in text
+    assert "echoed" not in text
+    assert "power_active_total 58.25 W" in text
 
 
 def test_a_failure_tells_the_reason_in_words_and_the_gateways_own() -> None:

@@ -135,6 +135,17 @@ def test_what_is_not_there_is_named(client: Client) -> None:
         client.command("c_nothing")
 
 
+def test_what_is_not_there_is_named_in_indonesian(cloud: Cloud) -> None:
+    for arguments in (["devices", "lamp-999"], ["dim", "lamp-999", "40"], ["series", "lamp-999"]):
+        done = lentera(cloud, *arguments, LENTERA_LANG="id")
+        assert done.returncode == 1
+        assert "Tidak ada perangkat lamp-999" in done.stderr
+        assert "There is" not in done.stderr
+    plain = lentera(cloud, "devices", "lamp-999", "--json")
+    assert (plain.returncode, plain.stdout) == (1, "")
+    assert '"error": "unknown_device"' in plain.stderr
+
+
 def test_an_impossible_level_names_the_field(client: Client) -> None:
     with pytest.raises(InvalidRequestError, match="level_percent") as caught:
         client.send_level("lamp-999", 140)

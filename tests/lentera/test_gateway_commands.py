@@ -51,7 +51,9 @@ def test_every_fault_is_shown_with_its_line(config: Path) -> None:
     assert "300" in done.stderr
     assert f"{config}:10:" in done.stderr
     assert "evry_s" in done.stderr
-    assert "2 fault(s)" in done.stderr
+    assert "2 faults" in done.stderr
+    config.write_text(CONFIG.replace("unit: 1,", "unit: 300,"))
+    assert "1 fault," in run("gateway", "check", str(config)).stderr
 
 
 def test_the_check_as_json(config: Path) -> None:

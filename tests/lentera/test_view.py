@@ -9,7 +9,7 @@ import pytest
 from lentera.answers import Command, Device, ExecutionAnswer, LatestValue, Level, ReasonAnswer
 from lentera.demo.dimmer import Tally
 from lentera.demo.view import Snapshot, View, banner, rows, summary
-from lentera.demo.watch import Rate, newest_command
+from lentera.demo.watch import CommandCounter, Rate, newest_command
 from lentera.language import Words
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -105,6 +105,17 @@ def test_the_newest_command_is_told_with_its_proof_or_its_reason() -> None:
     command = Command(command_id="c", name="set_level", args={}, created_at=NOW, status="failed", executions=[failed])
     assert newest_command([command]).endswith("failed (bus_timeout)")
     assert newest_command([]) == ""
+
+
+def test_commands_of_a_second_shell_are_counted_once_by_their_newest_state() -> None:
+    def command(number: int, status: str) -> Command:
+        return Command(command_id=f"c{number}", name="set_level", args={}, created_at=NOW, status=status)
+
+    counter = CommandCounter()
+    assert counter.tally() == Tally()
+    counter.update([command(2, "running"), command(1, "succeeded")])
+    counter.update([command(3, "failed"), command(2, "succeeded")])
+    assert counter.tally() == Tally(sent=3, succeeded=2, failed=1)
 
 
 def test_the_banner_can_be_copied() -> None:
