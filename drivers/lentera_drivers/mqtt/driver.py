@@ -12,8 +12,8 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from aiomqtt import Message, MqttError
@@ -30,12 +30,12 @@ from lentera_drivers.interface import (
 )
 from lentera_drivers.mqtt import proof
 from lentera_drivers.mqtt.backlog import Backlog, stamp_of_kept
+from lentera_drivers.mqtt.lamp import Lamp, Role
 from lentera_drivers.mqtt.session import BrokerAddress, MqttSession, SessionCounters
 from lentera_drivers.profiles import (
     LampMessage,
     LampPayloadError,
     LampProfile,
-    LampTopics,
     decode_availability,
     decode_lamp_payload,
     encode_get,
@@ -45,9 +45,6 @@ from lentera_model.commands import Reason
 from lentera_model.config import DeviceConfig, MqttBus
 from lentera_model.readings import Quality, Sample
 
-Role = Literal["state", "availability", "telemetry"]
-_WATCHED: Final = ("level_percent", "power_active_total")
-_RECENT_INTERVALS: Final = 2
 _QUESTION_EXPIRY_S: Final = 5
 _ANSWER_MS: Final = 1_000
 
@@ -62,25 +59,6 @@ class DriverCounters:
     complaints: int = 0
     unknown_topics: int = 0
     retained_skipped: int = 0
-
-
-@dataclass(slots=True)
-class _Lamp:
-    """What the driver keeps of one lamp."""
-
-    device: DeviceConfig
-    profile: LampProfile
-    topics: LampTopics
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    available: bool | None = None
-    told: bool | None = None
-    heard_ms: int | None = None
-    latest: dict[str, tuple[float, int]] = field(default_factory=dict)
-    last_payload: dict[Role, bytes] = field(default_factory=dict)
-    last_seen_ms: dict[Role, int] = field(default_factory=dict)
-    watch: proof.Watch | None = None
-    asked_whether_off_ms: int | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class MqttDriver:
@@ -105,18 +83,18 @@ class MqttDriver:
         self.on_sample = on_sample
         self.on_status = on_status
         self.counters = DriverCounters()
-        self._lamps: dict[str, _Lamp] = {}
-        self._by_topic: dict[str, tuple[_Lamp, Role]] = {}
+        self._lamps: dict[str, Lamp] = {}
+        self._by_topic: dict[str, tuple[Lamp, Role]] = {}
         for device in devices:
             profile = profiles[device.profile]
             if isinstance(profile, LampProfile) and device.topic is not None:
-                self._add(_Lamp(device, profile, profile.topics_for(device.topic, bus.base_topic)))
+                self._add(Lamp(device, profile, profile.topics_for(device.topic, bus.base_topic)))
         address = BrokerAddress(
             bus.host, bus.tcp_port, _client_id(owner, bus, devices), bus.username, bus.password_file
         )
         self._session = MqttSession(address, list(self._by_topic), self._receive, self._link, self._backlog)
 
-    def _add(self, lamp: _Lamp) -> None:
+    def _add(self, lamp: Lamp) -> None:
         self._lamps[lamp.device.id] = lamp
         topics: dict[Role, str | None] = {
             "state": lamp.topics.state,
@@ -181,7 +159,7 @@ class MqttDriver:
             lamp.watch = None
             lamp.turn.release()
 
-    async def _set_level(self, lamp: _Lamp, level_percent: float, deadline_ms: int, timeout_s: float) -> Confirmation:
+    async def _set_level(self, lamp: Lamp, level_percent: float, deadline_ms: int, timeout_s: float) -> Confirmation:
         if lamp.available is False:
             return _offline(lamp)
         if not await self._session.wait_up(self._left_s(deadline_ms)):
@@ -192,8 +170,9 @@ class MqttDriver:
         now_ms = self._clock()
         trusted_ms = 0 if lamp.asked_whether_off_ms is None else lamp.asked_whether_off_ms + _ANSWER_MS
         rules = lamp.profile.proof
-        before = _recent(lamp, now_ms)
-        watch = lamp.watch = proof.start(rules, level_percent, rated_w, before, now_ms, trusted_ms)
+        before = lamp.recent(now_ms)
+        drawn_w = lamp.recent_drawn_w(now_ms)
+        watch = lamp.watch = proof.start(rules, level_percent, rated_w, before, now_ms, trusted_ms, drawn_w)
         left_s = self._left_s(deadline_ms)
         command = encode_set(lamp.profile, level_percent)
         await self._session.publish(lamp.topics.set, command, math.ceil(left_s), left_s)
@@ -208,7 +187,7 @@ class MqttDriver:
                 return proof.verdict_at_timeout(watch, timeout_s)
             await self._ask_or_wait(lamp, watch, deadline_ms)
 
-    async def _ask_or_wait(self, lamp: _Lamp, watch: proof.Watch, deadline_ms: int) -> None:
+    async def _ask_or_wait(self, lamp: Lamp, watch: proof.Watch, deadline_ms: int) -> None:
         """Ask when it is time to; else wait until it is, until news comes, or until the end."""
         now_ms = self._clock()
         question_ms = proof.next_question_ms(watch)
@@ -222,7 +201,7 @@ class MqttDriver:
     def _left_s(self, deadline_ms: int) -> float:
         return max(0.0, (deadline_ms - self._clock()) / 1000)
 
-    async def _ask(self, lamp: _Lamp, timeout_s: float, *, whether_off: bool = False) -> None:
+    async def _ask(self, lamp: Lamp, timeout_s: float, *, whether_off: bool = False) -> None:
         """Ask for the state; a question that the broker does not take is asked again later."""
         if lamp.topics.get is None:
             return
@@ -268,7 +247,7 @@ class MqttDriver:
             if _worth_a_line(self.counters.malformed):
                 _log.warning("malformed", device=lamp.device.id, error=str(error), malformed=self.counters.malformed)
 
-    def _is_old_news(self, lamp: _Lamp, role: Role, payload: bytes) -> bool:
+    def _is_old_news(self, lamp: Lamp, role: Role, payload: bytes) -> bool:
         """Whether a retained message is of unknown age (the first one) or was received before.
 
         A different one was published while the broker had forgotten our session: that one is news.
@@ -280,7 +259,7 @@ class MqttDriver:
         return old
 
     def _take(
-        self, lamp: _Lamp, role: Role, payload: bytes, message: LampMessage, *, retained: bool, kept: bool
+        self, lamp: Lamp, role: Role, payload: bytes, message: LampMessage, *, retained: bool, kept: bool
     ) -> None:
         """Turn a state or telemetry message into a sample, and let a waiting command see it."""
         now_ms = self._clock()
@@ -296,13 +275,13 @@ class MqttDriver:
             if lamp.watch.echo_at_ms is not None and watch.echo_at_ms is None:
                 quality = Quality.SUSPECT  # it may be the echo of our own command
             lamp.news.set()
-        lamp.latest |= {name: (message.values[name], stamp_ms) for name in _WATCHED if name in message.values}
+        lamp.keep(role, message.values, stamp_ms)
         if message.values:
             self.on_sample(Sample(lamp.device.id, lamp.profile.id, stamp_ms, message.values, quality))
         if lamp.available is None:
             self._tell(lamp, True, "publishes")
 
-    def _stamp(self, lamp: _Lamp, role: Role, message: LampMessage, now_ms: int, *, kept: bool) -> tuple[int, Quality]:
+    def _stamp(self, lamp: Lamp, role: Role, message: LampMessage, now_ms: int, *, kept: bool) -> tuple[int, Quality]:
         """Return when a message is of: its arrival, or, if the broker may have kept it, what the lamp's time tells.
 
         A time that the topic told before says when the lamp was heard then, not when this was published.
@@ -317,7 +296,7 @@ class MqttDriver:
             age_ms = self._wall_ms() - own_ms
         return stamp_of_kept(now_ms, age_ms, shift=lamp.watch is None)
 
-    def _availability(self, lamp: _Lamp, online: bool) -> None:
+    def _availability(self, lamp: Lamp, online: bool) -> None:
         lamp.available = online
         lamp.news.set()
         self._tell(lamp, online, "says that it is online" if online else "its availability topic says offline")
@@ -330,7 +309,7 @@ class MqttDriver:
             elif lamp.available or (lamp.available is None and lamp.heard_ms is not None):
                 self._tell(lamp, True, reason)
 
-    def _tell(self, lamp: _Lamp, online: bool, reason: str) -> None:
+    def _tell(self, lamp: Lamp, online: bool, reason: str) -> None:
         """Report a change, not a state."""
         if lamp.told is not online:
             lamp.told = online
@@ -345,15 +324,7 @@ def _client_id(owner: str, bus: MqttBus, devices: Sequence[DeviceConfig]) -> str
     return f"lentera-{owner}-{bus.id}"
 
 
-def _recent(lamp: _Lamp, now_ms: int) -> dict[str, float]:
-    """Return the lamp's latest level (which is kept until it changes) and power, if it was measured of late."""
-    oldest_ms = now_ms - round(_RECENT_INTERVALS * lamp.device.every_s * 1000)
-    return {
-        name: value for name, (value, at_ms) in lamp.latest.items() if name == "level_percent" or at_ms >= oldest_ms
-    }
-
-
-def _offline(lamp: _Lamp) -> Confirmation:
+def _offline(lamp: Lamp) -> Confirmation:
     text = f"{lamp.device.id} is offline by its availability topic; nothing was sent or awaited any longer"
     return Confirmation("failed", reason=Reason.DEVICE_OFFLINE, reason_text=text)
 

@@ -11,6 +11,10 @@ like a measurement, so the rules are:
    cached power of an echo is the earlier power, so an echo cannot pass this. A lamp that cannot be asked and was at the
    wanted level before, by its state and by a recent power, has nothing to do: that power proves it once the wish is
    echoed.
+4. *Step*, on the topic of measurements only, where nothing is echoed: a power that has moved from the one before the
+   command to the one that the target would give. The scale is the lamp's own (what it drew at the level that it had),
+   so a step far smaller than the tolerance of its rated power can be told. Half a per cent of noise, on both powers,
+   must not look like a step: a predicted step of at least 2 % of rated power, 60 % of it made, is above that.
 
 A lamp that never shows the wanted level is a mismatch; one that shows it once and nothing more is unproved.
 """
@@ -27,6 +31,12 @@ from lentera_model.commands import ConfirmedBy, Reason
 
 _LEVEL: Final = "level_percent"
 _POWER: Final = "power_active_total"
+_LEAST_LEVEL_PERCENT: Final = 5.0
+"""Below it a lamp's power is mostly the loss of its driver, which no level scales."""
+_LEAST_STEP: Final = (0.5, 0.02)
+_STEP_TOLERANCE: Final = (0.4, 0.015)
+"""Each in W and as a share of rated power, whichever is more."""
+_LEAST_MOVED: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,7 @@ class Watch:
         measured: latest values published since the command.
         answered_percent: the last level shown that was not the echo's.
         measured_apart: whether the last power on the telemetry topic lies clearly apart from the target's.
+        step_w: measured power before the command and predicted power at the target; None where no step can be told.
     """
 
     rules: Proof
@@ -68,6 +79,7 @@ class Watch:
     measured: Mapping[str, float] = field(default_factory=dict)
     answered_percent: float | None = None
     measured_apart: bool = False
+    step_w: tuple[float, float] | None = None
 
 
 def start(
@@ -77,6 +89,7 @@ def start(
     before: Mapping[str, float],
     now_ms: int,
     trusted_from_ms: int = 0,
+    drawn_w: float | None = None,
 ) -> Watch:
     """Begin to watch a command that is published now.
 
@@ -87,9 +100,12 @@ def start(
         before: the lamp's latest level and power, each only if it is recent.
         now_ms: the instant of the command.
         trusted_from_ms: see `Watch`.
+        drawn_w: a recent power from the topic of measurements, measured after the latest level was shown.
     """
     watch = Watch(rules, target_percent, rated_power_w, now_ms, trusted_from_ms=trusted_from_ms)
     power_w, level = before.get(_POWER), before.get(_LEVEL)
+    if drawn_w is not None and level is not None:
+        watch = replace(watch, step_w=_step(watch, level, drawn_w))
     if power_w is None:
         return watch
     there = level is not None and _is_target(watch, level) and _agrees(watch, power_w)
@@ -119,6 +135,8 @@ def _observe_power(watch: Watch, power_w: float, telemetry: bool) -> Watch:
     apart = _apart(watch, power_w)
     watch = replace(watch, already_there=watch.already_there and _agrees(watch, power_w))
     if watch.power_apart and _agrees(watch, power_w) and watch.proof is None:
+        return replace(watch, proof=ConfirmedBy.POWER, measured_apart=False)
+    if telemetry and watch.proof is None and _has_stepped(watch, power_w):
         return replace(watch, proof=ConfirmedBy.POWER, measured_apart=False)
     return replace(watch, power_apart=watch.power_apart or apart, measured_apart=apart and telemetry)
 
@@ -206,3 +224,31 @@ def _apart(watch: Watch, power_w: float) -> bool:
     if model is None or rated_w is None:
         return False
     return abs(power_w - model.expected_w(rated_w, watch.target_percent)) > 2 * model.tolerance_for_w(rated_w)
+
+
+def _step(watch: Watch, level: float, drawn_w: float) -> tuple[float, float] | None:
+    """Return the powers of rule 4, before and predicted; None where they cannot be told from one another.
+
+    A power that does not fit the level shown was measured before the lamp had arrived there: it is no scale.
+    """
+    model, rated_w = watch.rules.power, watch.rated_power_w
+    if model is None or rated_w is None or level < _LEAST_LEVEL_PERCENT or not model.agrees(drawn_w, rated_w, level):
+        return None
+    predicted_w = model.expected_w(rated_w, watch.target_percent)
+    if watch.target_percent > 0:
+        predicted_w *= drawn_w / model.expected_w(rated_w, level)
+    return (drawn_w, predicted_w) if abs(predicted_w - drawn_w) >= _larger(_LEAST_STEP, rated_w) else None
+
+
+def _has_stepped(watch: Watch, power_w: float) -> bool:
+    """Whether a measured power is the predicted one and most of the way from the one before."""
+    if watch.step_w is None or watch.rated_power_w is None:
+        return False
+    before_w, predicted_w = watch.step_w
+    near = abs(power_w - predicted_w) <= _larger(_STEP_TOLERANCE, watch.rated_power_w)
+    return near and (power_w - before_w) / (predicted_w - before_w) >= _LEAST_MOVED
+
+
+def _larger(bound: tuple[float, float], rated_w: float) -> float:
+    """Return a bound in W: an absolute one, or a share of rated power if that is more."""
+    return max(bound[0], bound[1] * rated_w)
