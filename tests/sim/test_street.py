@@ -15,7 +15,8 @@ from lentera_sim.street import RATED_POWERS_W, StreetPlan, build_street
 
 
 def config_of(plan: StreetPlan) -> GatewayConfig:
-    ports = {meter.device: 5020 for meter in plan.meter_plans() if meter.transport == "tcp"}
+    tcp = [meter.device for meter in plan.meter_plans() if meter.transport == "tcp"]
+    ports = {device: 5020 + number for number, device in enumerate(tcp)}
     raw = street_config(
         plan,
         tty=Path("/tmp/tty"),
