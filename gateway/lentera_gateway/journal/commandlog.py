@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lentera_gateway.journal.framing import frame, scan
 from lentera_gateway.journal.records import CommandRecord, decode_record, encode_record
+from lentera_gateway.journal.segments import sync_folder
 
 _NAME = "commands"
 
@@ -69,6 +70,7 @@ class CommandLog:
             temporary = path.with_suffix(".new")
             _write_durably(temporary, data, "wb")
             temporary.replace(path)
+            sync_folder(folder)
             self._appended = 0
         else:
             data = frame(encode_record(record))

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.iothread import IoThread
 from lentera_gateway.journal.limits import JournalLimits
@@ -22,6 +24,7 @@ MAX_UNSEALED_SAMPLES: Final = 20_000
 """Bound of what waits in the process while the journal's thread is stuck; then the oldest go, counted."""
 _SAVE_TIME_EVERY_MS: Final = 3_600_000
 _FIRST_GUESS_BYTES_A_VALUE: Final = 2.5
+_LOG: Final = structlog.get_logger("journal")
 
 
 class Journal:
@@ -165,7 +168,13 @@ class Journal:
             await self._io.run(self._store.save_time, self._wall_ms())
 
     async def _scan_card(self) -> None:
-        while await self._io.run(self._store.scan_card):
+        more = True
+        while more:
+            try:
+                more = await self._io.run(self._store.scan_card)
+            except Exception as error:  # noqa: BLE001 (supervised: one segment's trouble never hides the others)
+                _LOG.exception("card_scan_broke")
+                await self._io.run(self._store.leave_unscanned, f"{type(error).__name__}: {error}")
             self.sealed.set()
 
     async def next_batch(self, live_after: int) -> Outgoing | None:

@@ -52,6 +52,24 @@ class OpenLog:
         self.size += len(data)
         self.written_bytes += len(data)
 
+    def replace(self, boot_id: bytes, portions: Sequence[tuple[Key, Sequence[Sample]]]) -> None:
+        """Put samples that are about to be sealed as several batches in the place of all that is logged, as a whole.
+
+        Raises:
+            OSError: when the file system refuses; the log stays as it is.
+        """
+        data = b"".join(
+            frame(
+                encode_record(SamplesRecord(key.epoch, key.sequence, boot_id, [to_row(sample) for sample in samples]))
+            )
+            for key, samples in portions
+        )
+        temporary = self.path.with_suffix(".new")
+        temporary.write_bytes(data)
+        temporary.replace(self.path)
+        self.size = len(data)
+        self.written_bytes += len(data)
+
     def empty(self) -> None:
         """Forget all samples: they are in a sealed batch now.
 

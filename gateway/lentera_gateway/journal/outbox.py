@@ -9,7 +9,7 @@ from lentera_gateway.journal.index import Entry, Key
 from lentera_gateway.journal.places import Places
 from lentera_gateway.journal.records import Fate
 from lentera_gateway.journal.segments import Tier
-from lentera_model.batch import BatchError, ClockFit, with_clock
+from lentera_model.batch import BatchError, ClockFit, peek, with_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,23 @@ class Outbox:
         return None if dated is None else Outgoing(entry.key, dated, live)
 
     def _dated(self, key: Key, sealed: bytes, clocked: bool, fit: ClockFit | None) -> bytes | None:
-        if clocked:
-            return sealed
-        if fit is None:
+        """Return the bytes to send; None for a batch that had to be set aside.
+
+        The header is read here although the bytes are the ones once sealed: the cloud names a batch that it refuses by
+        its header, so one whose header does not read could never be answered.
+        """
+        if not clocked and fit is None:
             text = "the gateway restarted before it knew the time of the boot that took these readings"
             self._refuse(key, [{"code": "clock_unknown", "text": text}])
             return None
         try:
-            return with_clock(sealed, fit)
+            if not clocked and fit is not None:
+                return with_clock(sealed, fit)
+            peek(sealed)
         except BatchError as error:
             self._refuse(key, [{"code": error.code, "text": str(error)}])
             return None
+        return sealed
 
     def _next_held(self) -> Outgoing | None:
         for key, batch in list(self._places.held.batches.items()):

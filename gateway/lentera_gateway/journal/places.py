@@ -82,7 +82,10 @@ class Places:
             return
         segment = self.card.index.segments[number]
         if not segment.scanned:
-            segment.settled |= self.card.settled_before(number)
+            settled, problems = self.card.settled_before(number)
+            segment.settled |= settled
+            self.recovery.unreadable_marks += len(problems)
+            self.card_error = "; ".join(problems) or self.card_error
         report = Recovery() if segment.scanned else self.recovery
         self.card.index.load(number, entries_of(found, 0, segment.settled, report))
 
@@ -132,6 +135,14 @@ class Places:
         tier.mark(place[1], key, fate)
         self.drop_done()
         return True
+
+    def oldest_waits_since_ms(self) -> int | None:
+        """Return since when the oldest batch waits; None when none does, or when it is on the card."""
+        if self.card.index.waiting or self.card.index.unscanned() is not None:
+            return None
+        held = [batch.sealed_monotonic_ms for batch in self.held.batches.values()]
+        oldest = next(self.memory.index.entries(), None)
+        return min(held if oldest is None else [*held, oldest[1].waits_since_ms], default=None)
 
     def drop_done(self) -> None:
         """Remove the segments in which nothing waits any more."""

@@ -21,6 +21,7 @@ class Recovery:
         damaged_records: stretches of damaged bytes that were stepped over.
         torn_bytes: bytes of interrupted last writes.
         unreadable_segments: files that the system could not read.
+        unreadable_marks: the same for files of marks; batches settled long ago are sent again, which the cloud knows.
         unknown_records: records with a good checksum that this version does not know.
     """
 
@@ -29,12 +30,14 @@ class Recovery:
     damaged_records: int = 0
     torn_bytes: int = 0
     unreadable_segments: int = 0
+    unreadable_marks: int = 0
     unknown_records: int = 0
 
     @property
     def clean(self) -> bool:
         """Whether nothing was lost or strange."""
-        return not (self.damaged_records or self.torn_bytes or self.unreadable_segments or self.unknown_records)
+        unreadable = self.unreadable_segments or self.unreadable_marks
+        return not (self.damaged_records or self.torn_bytes or unreadable or self.unknown_records)
 
     def note(self, scan: Scan) -> None:
         """Count the damage of a scanned file."""

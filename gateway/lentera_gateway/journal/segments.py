@@ -162,32 +162,46 @@ class Tier:
         except OSError:
             return  # the mark only spares a replay
 
-    def settled_before(self, number: int) -> set[Key]:
-        """Return the keys that earlier processes marked as settled in a segment."""
+    def settled_before(self, number: int) -> tuple[set[Key], list[str]]:
+        """Return the keys that earlier processes marked as settled in a segment, and what could not be read of them."""
         keys: set[Key] = set()
+        problems: list[str] = []
         for folder in {self.marks, self.folder}:
             path = folder / self._marks_path(number).name
-            if path.exists():
-                for found in scan(path.read_bytes()).frames:
-                    record = decode_record(found.record)
-                    if isinstance(record, MarkRecord):
-                        keys.add(Key(record.epoch, record.sequence))
-        return keys
+            try:
+                frames = scan(path.read_bytes()).frames
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                problems.append(f"marks {path} cannot be read: {error.strerror or error}; its batches are sent again")
+                continue
+            for found in frames:
+                record = decode_record(found.record)
+                if isinstance(record, MarkRecord):
+                    keys.add(Key(record.epoch, record.sequence))
+        return keys, problems
 
     def keep_marks(self) -> None:
         """Copy the marks of half-drained segments beside them, so that a shutdown and reboot replays nothing.
 
         Raises:
-            OSError: when the folder refuses.
+            OSError: when a file refuses; the others are written all the same.
         """
+        problem: OSError | None = None
         for number, segment in self.index.segments.items():
             if 0 < len(segment.settled) < segment.count:
                 marks = b"".join(
                     frame(encode_record(MarkRecord(key.epoch, key.sequence, int(Fate.ACKNOWLEDGED))))
                     for key in segment.settled
                 )
-                (self.folder / self._marks_path(number).name).write_bytes(marks)
+                try:
+                    (self.folder / self._marks_path(number).name).write_bytes(marks)
+                except OSError as error:
+                    problem = error
+                    continue
                 self.written_bytes += len(marks)
+        if problem is not None:
+            raise problem
 
     def close_segment(self) -> None:
         """Stop appending to the open segment; the next record starts a new one."""

@@ -42,6 +42,8 @@ class JournalStatus:
         written_bytes: bytes written to both tiers by this process.
         values_total: values sealed by this process.
         bytes_a_value: sealed bytes a value, 0 before the first batch.
+        oldest_monotonic_ms: since when the oldest batch waits (CLOCK_BOOTTIME); None when none waits, or when it is on
+            the card, where it may have come from another boot.
         quarantined: batches set aside because the cloud refused them.
         memory_error, card_error: why a tier does not take data now, or None.
         counters: everything counted.
@@ -56,6 +58,7 @@ class JournalStatus:
     written_bytes: int
     values_total: int
     bytes_a_value: float
+    oldest_monotonic_ms: int | None
     quarantined: int
     memory_error: str | None
     card_error: str | None

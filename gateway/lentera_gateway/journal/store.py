@@ -6,6 +6,7 @@ what goes to the card.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Sequence
@@ -106,12 +107,15 @@ class JournalStore:
                 found = self.places.memory.read(number)
             except OSError:
                 self.places.recovery.unreadable_segments += 1
-                self.places.memory.drop(number)
+                with contextlib.suppress(OSError):
+                    self.places.memory.drop(number)
                 continue
             entries = list(entries_of(found, monotonic_ms, set(), self.places.recovery))
             for entry in entries:
                 highest[entry.key.epoch] = max(entry.key.sequence, highest.get(entry.key.epoch, 0))
-            settled = self.places.memory.settled_before(number)
+            settled, problems = self.places.memory.settled_before(number)
+            self.places.recovery.unreadable_marks += len(problems)
+            self.places.memory_error = "; ".join(problems) or self.places.memory_error
             self.places.memory.index.load(number, [entry for entry in entries if entry.key not in settled])
         self.places.drop_done()
         return highest
@@ -146,6 +150,14 @@ class JournalStore:
         self.places.drop_done()
         return True
 
+    def leave_unscanned(self, why: str) -> None:
+        """Leave alone, until the next start, the card segment whose scan broke; the others go on."""
+        number = self.places.card.index.unscanned()
+        if number is not None:
+            self.places.card.index.remove(number)
+            self.places.recovery.unreadable_segments += 1
+            self.places.card_error = f"segment {number} was left alone: {why}"
+
     def close(self, monotonic_ms: int, wall_ms: int) -> None:
         """Bring everything that waits onto the card, and end."""
         self.mover.move_all(monotonic_ms)
@@ -171,23 +183,39 @@ class JournalStore:
 
     def seal(self, samples: Sequence[Sample], monotonic_ms: int, clock: ClockFit | None) -> int:
         """Seal samples into one batch (more if they are many). Returns how many batches were made."""
-        made = 0
-        for portion in portions(samples):
-            key = Key(self.state.epoch, self.sequence + 1)
-            sealed, refused = seal_samples(self._batch_key(key), self.boot_id, monotonic_ms, portion, clock)
-            self.places.counters.refused_samples += refused
-            if sealed is None:
-                continue
-            self.sequence += 1
+        made = self._seal_portions(samples, monotonic_ms, clock)
+        if len(made) > 1 and self.open_log.size:
+            # Killed between two of them, the next process has each under its own key: none lost, none under two keys.
+            self._log_portions([(key, portion) for key, portion, _ in made])
+        for key, portion, sealed in made:
+            self.sequence = key.sequence
             self.order += 1
             values = sum(len(sample.values) for sample in portion)
             self.places.counters.values += values
             self.places.counters.sealed_bytes += len(sealed)
             self.places.keep(key, HeldBatch(sealed, self.order, self.boot_id, clock is not None, values, monotonic_ms))
-            made += 1
         if not self.places.held.batches:
             self._empty_open_log()
+        return len(made)
+
+    def _seal_portions(
+        self, samples: Sequence[Sample], monotonic_ms: int, clock: ClockFit | None
+    ) -> list[tuple[Key, Sequence[Sample], bytes]]:
+        """Seal samples under the next keys; nothing is kept or counted as sealed yet."""
+        made: list[tuple[Key, Sequence[Sample], bytes]] = []
+        for portion in portions(samples):
+            key = Key(self.state.epoch, self.sequence + 1 + len(made))
+            sealed, refused = seal_samples(self._batch_key(key), self.boot_id, monotonic_ms, portion, clock)
+            self.places.counters.refused_samples += refused
+            if sealed is not None:
+                made.append((key, portion, sealed))
         return made
+
+    def _log_portions(self, logged: list[tuple[Key, Sequence[Sample]]]) -> None:
+        try:
+            self.open_log.replace(self.boot_id, logged)
+        except OSError as error:
+            self.places.memory_error = f"{self.open_log.path}: {error.strerror or error}"
 
     def _empty_open_log(self) -> None:
         try:
@@ -261,6 +289,7 @@ class JournalStore:
             written_bytes=counters.written_memory_bytes + counters.written_card_bytes,
             values_total=counters.values,
             bytes_a_value=counters.sealed_bytes / counters.values if counters.values else 0.0,
+            oldest_monotonic_ms=self.places.oldest_waits_since_ms(),
             quarantined=self.quarantine.count(),
             memory_error=self.places.memory_error,
             card_error=self.places.card_error,
