@@ -21,7 +21,7 @@ def test_backoff_doubles_with_jitter_is_bounded_and_forgets_after_a_healthy_minu
     assert waits[-1] == (30.0, 60.0)
     assert backoff.failed(lasted_s=59).failures == 11
     assert backoff.failed(lasted_s=60).failures == 0
-    assert backoff.wait_s(0.5, at_least_s=300) == 300
+    assert [backoff.wait_s(chance, at_least_s=300) for chance in (0.0, 0.5, 1.0)] == [300, 375, 450]
     assert Backoff(failures=10_000).wait_s(1.0) == 60.0
 
 

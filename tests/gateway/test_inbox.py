@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
 from lentera_drivers.driver import Confirmation
 from lentera_gateway.inbox import Inbox, UpdateQueue
-from lentera_gateway.inbox.table import Newest, Verdict, after_restart, judge, new_record
+from lentera_gateway.inbox.table import Newest, Verdict, after_restart, judge, new_record, newest_taken
+from lentera_gateway.inbox.updates import MAX_PENDING, update_of
 from lentera_gateway.journal.records import CommandRecord
 from lentera_gateway.lighting import level_in_effect
 from lentera_model.commands import ConfirmedBy, ExecutionState, Reason
@@ -118,6 +120,14 @@ class Lamps:
         return self.calls[index]
 
 
+def written(queue):
+    """Take what is to be sent, as a link that writes all of it does."""
+    taken = queue.take()
+    for update in taken:
+        queue.sent(update)
+    return taken
+
+
 GOOD = Confirmation("succeeded", ConfirmedBy.READBACK, measured={"level_percent": 40.0})
 
 
@@ -141,7 +151,7 @@ class Bench:
         self.seen = []
 
     def states(self, execution_id):
-        self.seen += self.updates.take()
+        self.seen += written(self.updates)
         return [update.state for update in self.seen if update.execution_id == execution_id]
 
     async def ended(self, execution_id):
@@ -203,6 +213,35 @@ async def test_a_restart_in_the_middle_is_reported_and_the_next_attempt_runs():
     (await second.lamps.call(0))[3].set_result(GOOD)
     assert (await second.ended("e1")).state == "succeeded"
     await first.inbox.close(0)
+
+
+async def test_a_restart_does_not_let_an_older_retry_overrule_a_newer_command():
+    card = Card()
+    first = Bench(card)
+    first.inbox.arrive(command("new", level=80, sequence=6))
+    (await first.lamps.call(0))[3].set_result(GOOD)
+    await first.ended("new")
+    first.inbox.arrive(command("bad", level=140.0, sequence=9))
+    await first.inbox.close(1)
+    second = Bench(card)
+    await second.inbox.open()
+    second.inbox.arrive(command("old", level=10, sequence=5, attempt=2))
+    old = await second.ended("old")
+    assert (old.state, old.reason) == ("cancelled", "superseded")
+    second.inbox.arrive(command("next", level=20, sequence=7))
+    (await second.lamps.call(0))[3].set_result(GOOD)
+    assert (await second.ended("next")).state == "succeeded", "what was rejected was not taken"
+
+
+def test_the_newest_taken_is_the_highest_sequence_whatever_ended_last():
+    records = [
+        new_record(command("e2", sequence=7, expires=NOW + 1), S.FAILED, 1, R.GATEWAY_RESTARTED),
+        new_record(command("e1", sequence=6, expires=NOW + 9), S.SUCCEEDED, 2),
+        new_record(command("e3", sequence=8), S.EXPIRED, 3, R.EXPIRED),
+        new_record(command("e4", "lamp-2", sequence=2), S.RUNNING, 4),
+    ]
+    assert newest_taken(records) == {"lamp-1": Newest(7, NOW + 1), "lamp-2": Newest(2, NOW + 300_000)}
+    assert after_restart(records[3], 9).expires_at_ms == NOW + 300_000
 
 
 async def test_one_slow_lamp_never_delays_another():
@@ -288,27 +327,46 @@ async def test_a_drivers_mistake_fails_the_command_and_not_the_device():
 
 async def test_updates_go_out_again_until_a_ping_proves_that_they_arrived():
     queue = UpdateQueue()
-    bench = Bench()
-    bench.updates = queue
-    put = [record("accepted"), record("succeeded")]
-    from lentera_gateway.inbox.updates import update_of
-
-    for item in put:
+    for item in (record("accepted"), record("succeeded")):
         queue.put(update_of(item))
-    assert [update.state for update in queue.take()] == ["accepted", "succeeded"]
+    assert [update.state for update in written(queue)] == ["accepted", "succeeded"]
     queue.reconnected()
-    assert [update.state for update in queue.take()] == ["succeeded"], "only the latest after a gap"
+    assert [update.state for update in written(queue)] == ["succeeded"], "only the latest after a gap"
     queue.ping_sent()
     queue.put(update_of(record("failed", "bus_timeout")))
-    queue.take()
+    written(queue)
     queue.ping_answered()
     queue.reconnected()
-    assert [update.state for update in queue.take()] == ["failed"], "what was sent after the ping is not proved"
+    assert [update.state for update in written(queue)] == ["failed"], "what was sent after the ping is not proved"
     queue.ping_sent()
     queue.ping_answered()
     assert len(queue) == 0
     queue.reconnected()
     assert queue.take() == []
+
+
+async def test_a_ping_that_overtakes_a_report_proves_nothing_of_it():
+    queue = UpdateQueue()
+    first, second = (update_of(replace(record("succeeded"), execution_id=name)) for name in ("e1", "e2"))
+    queue.put(first)
+    queue.put(second)
+    assert queue.take() == [first, second]
+    queue.sent(first)
+    queue.ping_sent()  # written between the two: the send buffer was full before the second
+    queue.ping_answered()
+    queue.reconnected()
+    assert queue.take() == [second]
+
+
+async def test_reports_are_bounded_while_there_is_no_link_and_the_newest_stay():
+    queue = UpdateQueue()
+    for index in range(2 * MAX_PENDING + 5):
+        queue.put(update_of(replace(record("succeeded"), execution_id=f"e{index}")))
+    assert len(queue) == MAX_PENDING
+    newest = [f"e{index}" for index in range(MAX_PENDING + 5, 2 * MAX_PENDING + 5)]
+    assert [update.execution_id for update in queue.take()] == newest
+    queue.reconnected()
+    assert [update.execution_id for update in queue.take()] == newest
 
 
 async def test_old_ends_are_forgotten_but_the_last_512_are_not():

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from lentera_drivers.driver import Confirmation
-from lentera_gateway.inbox.table import Newest, Verdict, after_restart, is_older, judge, new_record
+from lentera_gateway.inbox.table import Newest, Verdict, after_restart, is_older, judge, new_record, newest_taken
 from lentera_gateway.inbox.updates import UpdateQueue, update_of
 from lentera_gateway.journal.records import CommandRecord
 from lentera_gateway.lighting import level_in_effect
@@ -89,6 +89,7 @@ class Inbox:
             self._records[ended.execution_id] = ended
             if ended is not record:
                 await self._memory.keep_command(ended)
+        self._newest = newest_taken(self._records.values())
         for record in list(self._records.values())[-_REPORTED_AFTER_RESTART:]:
             self._updates.put(update_of(record))
 
@@ -173,6 +174,7 @@ class Inbox:
                 None if proof is None else proof.value,
                 dict(confirmation.measured) or None,
                 self._monotonic_ms(),
+                command.expires_at_ms,
             )
         )
 

@@ -13,13 +13,16 @@ has been taken -> cancelled (superseded); else -> accepted.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from lentera_gateway.journal.records import CommandRecord
 from lentera_model.commands import FINAL_STATES, ExecutionState, InvalidArgumentsError, Reason, parse_arguments
 from lentera_model.protocol import CommandMessage
+
+_NOT_TAKEN: Final = frozenset({ExecutionState.REJECTED, ExecutionState.EXPIRED})
 
 
 class Verdict(Enum):
@@ -81,6 +84,7 @@ def new_record(
         None,
         None,
         now_monotonic_ms,
+        command.expires_at_ms,
     )
 
 
@@ -138,4 +142,20 @@ def after_restart(record: CommandRecord, now_monotonic_ms: int) -> CommandRecord
         None,
         None,
         now_monotonic_ms,
+        record.expires_at_ms,
     )
+
+
+def newest_taken(records: Iterable[CommandRecord]) -> dict[str, Newest]:
+    """Return the newest command that each device has taken, from what is remembered of them.
+
+    A command that was rejected or came too late was not taken; one that was taken back was.
+    """
+    newest: dict[str, Newest] = {}
+    for record in records:
+        if ExecutionState(record.state) in _NOT_TAKEN:
+            continue
+        taken, known = Newest(record.sequence, record.expires_at_ms), newest.get(record.device)
+        if known is None or (taken.sequence, taken.expires_at_ms) > (known.sequence, known.expires_at_ms):
+            newest[record.device] = taken
+    return newest

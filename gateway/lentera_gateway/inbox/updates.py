@@ -69,14 +69,17 @@ class UpdateQueue:
             self.news.set()
 
     def take(self) -> list[CommandUpdate]:
-        """Return what is to be sent now, in order, and note it as sent."""
+        """Return what is to be sent now, in order; `sent` is to be told of each one once it is written."""
         taken, self._unsent = self._unsent, []
-        self._sent += taken
         self.news.clear()
         return taken
 
+    def sent(self, update: CommandUpdate) -> None:
+        """A report was written to the connection; not before, or a ping that overtakes it would seem to prove it."""
+        self._sent.append(update)
+
     def ping_sent(self) -> None:
-        """A ping follows everything sent so far."""
+        """A ping is about to be written, after everything sent so far."""
         self._sent_before_ping += self._sent
         self._sent.clear()
 

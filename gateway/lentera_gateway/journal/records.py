@@ -65,7 +65,10 @@ class StateRecord(msgspec.Struct, tag=4, array_like=True, frozen=True):
 
 
 class CommandRecord(msgspec.Struct, tag=5, array_like=True, frozen=True):
-    """The last known state of a command's execution; a later record of the same id replaces it."""
+    """The last known state of a command's execution; a later record of the same id replaces it.
+
+    `expires_at_ms` is 0 in the records of a version that did not keep it.
+    """
 
     execution_id: str
     device: str
@@ -77,6 +80,7 @@ class CommandRecord(msgspec.Struct, tag=5, array_like=True, frozen=True):
     confirmed_by: str | None
     result: dict[str, float] | None
     monotonic_ms: int
+    expires_at_ms: int = 0
 
 
 Record = SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord

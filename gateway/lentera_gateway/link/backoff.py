@@ -26,10 +26,10 @@ class Backoff:
 
         Args:
             chance: uniform in 0 to 1.
-            at_least_s: what the server asked for.
+            at_least_s: what the server asked for; up to half as much again is added, since it asks all its gateways.
         """
         bound_s = min(self.max_s, self.first_s * 2 ** min(self.failures, 30))
-        return max(at_least_s, bound_s * (0.5 + 0.5 * chance))
+        return max(at_least_s * (1 + 0.5 * chance), bound_s * (0.5 + 0.5 * chance))
 
     def failed(self, lasted_s: float = 0.0) -> Backoff:
         """Return the state after a connection that lasted `lasted_s` (0: it never opened)."""

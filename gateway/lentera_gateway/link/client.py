@@ -14,8 +14,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from lentera_gateway.link.backoff import Backoff
-from lentera_gateway.link.connection import Connection, LinkClosedError, LinkParts, LinkTiming
+from lentera_gateway.link.connection import Connection, LinkClosedError, LinkParts
 from lentera_gateway.link.key import make_token
+from lentera_gateway.link.liveness import LinkTiming
 from lentera_model.errors import LenteraError
 from lentera_model.protocol import MAX_MESSAGE_BYTES, Hello, ProtocolError
 
@@ -73,6 +74,7 @@ class LinkClient:
         hello: makes the first message of a connection.
         wall_ms: best knowledge of the wall clock.
         pause: waits so many seconds; returns True when the gateway is stopping.
+        chance: uniform in 0 to 1, for the jitter of the waits.
     """
 
     url: str
@@ -84,10 +86,10 @@ class LinkClient:
     pause: Callable[[float], Awaitable[bool]]
     backoff: Backoff = field(default_factory=Backoff)
     state: LinkState = field(default_factory=LinkState)
+    chance: Callable[[], float] = random.random
 
     async def run(self) -> None:
         """Connect again and again until the gateway stops or the task is cancelled."""
-        chance = random.Random()  # noqa: S311 (jitter, no secret)
         while True:
             opened_ms: int | None = None
             retry_after_s = 0.0
@@ -104,7 +106,7 @@ class LinkClient:
                 await self.parts.journal.connection_lost()
             lasted_s = 0.0 if opened_ms is None else (self.parts.monotonic_ms() - opened_ms) / 1000
             self.backoff = self.backoff.failed(lasted_s)
-            if await self.pause(self.backoff.wait_s(chance.random(), retry_after_s)):
+            if await self.pause(self.backoff.wait_s(self.chance(), retry_after_s)):
                 return
 
     def _lost(self, why: str) -> int | None:

@@ -16,6 +16,7 @@ from lentera_gateway.inbox.inbox import Inbox
 from lentera_gateway.inbox.updates import UpdateQueue
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.journal import Journal
+from lentera_gateway.link.liveness import LinkTiming, Liveness
 from lentera_model.errors import LenteraError
 from lentera_model.protocol import (
     Acknowledged,
@@ -57,23 +58,6 @@ class LinkClosedError(LenteraError):
 
 
 @dataclass(frozen=True, slots=True)
-class LinkTiming:
-    """When a connection counts as dead.
-
-    Attributes:
-        open_within_s: handshake of the websocket, and again Hello to Welcome.
-        ping_every_s: a question for the time; also keeps a carrier's NAT entry alive (they last 60 s and more).
-        answer_within_s: a ping unanswered for so long means a half-open connection.
-        acknowledge_within_s: batches unacknowledged for so long although pings are answered: begin anew.
-    """
-
-    open_within_s: float = 15.0
-    ping_every_s: float = 25.0
-    answer_within_s: float = 20.0
-    acknowledge_within_s: float = 180.0
-
-
-@dataclass(frozen=True, slots=True)
 class LinkParts:
     """What a connection works with."""
 
@@ -105,9 +89,8 @@ class Connection:
         self._mode: Mode = parts.mode
         self._live_after = 0
         self._sizes: dict[Key, int] = {}
-        self._sent_ms: dict[Key, int] = {}
+        self._liveness = Liveness(parts.timing)
         self._room = asyncio.Event()
-        self._ping_sent_ms: int | None = None
         self._settled: asyncio.Queue[Acknowledged | BatchRefused] = asyncio.Queue()
         self._statuses: list[str] = []
 
@@ -133,6 +116,7 @@ class Connection:
         tasks = [
             asyncio.create_task(step(), name=f"link-{name}")
             for name, step in (
+                ("watch", self._watch),  # first: it says why the others broke
                 ("receive", self._receive),
                 ("batches", self._send_batches),
                 ("updates", self._send_updates),
@@ -142,8 +126,9 @@ class Connection:
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            for task in tasks:
+                if task in done:
+                    task.result()
         finally:
             parts.devices.on_change = None
             parts.journal.live = False
@@ -153,16 +138,20 @@ class Connection:
 
     async def _greet(self) -> None:
         parts = self._parts
-        await self._send(self._link.opening(parts.monotonic_ms()))
         try:
             async with asyncio.timeout(parts.timing.open_within_s):
+                await self._send(self._link.opening(parts.monotonic_ms()))
                 while not self._link.is_open:
                     await self._receive_one()
         except TimeoutError as error:
             raise LinkClosedError(f"no Welcome within {parts.timing.open_within_s:g} s") from error
 
     async def _send(self, message: GatewayMessage) -> None:
-        await self._websocket.send(encode_message(message))
+        number = self._liveness.write_begins(self._parts.monotonic_ms())
+        try:
+            await self._websocket.send(encode_message(message))
+        finally:
+            self._liveness.write_ended(number)
 
     async def _receive(self) -> None:
         while True:
@@ -181,7 +170,7 @@ class Connection:
             case Acknowledged() | BatchRefused():
                 key = Key(event.epoch, event.sequence)
                 self._sizes.pop(key, None)
-                self._sent_ms.pop(key, None)
+                self._liveness.batch_answered(key)
                 self._room.set()
                 self._settled.put_nowait(event)
             case CommandArrived(command):
@@ -193,8 +182,8 @@ class Connection:
                 self._apply_mode()
             case ClockSeen():
                 parts.keeper.observe_link(event.server_time_ms, event.monotonic_ms, event.uncertainty_ms)
-                if self._ping_sent_ms is not None:
-                    self._ping_sent_ms = None
+                if self._liveness.ping_waits:
+                    self._liveness.ping_answered()
                     parts.updates.ping_answered()
             case Closed():
                 raise LinkClosedError(f"the cloud closes the link: {event.code}: {event.text}", event.retry_after_s)
@@ -226,7 +215,7 @@ class Connection:
             while self._has_room() and (batch := await journal.next_batch(self._live_after)) is not None:
                 now_ms = self._parts.monotonic_ms()
                 self._sizes[batch.key] = len(batch.sealed)
-                self._sent_ms[batch.key] = now_ms
+                self._liveness.batch_begins(batch.key, now_ms)
                 self._link.batch_sent(batch.key.epoch, batch.key.sequence)
                 await self._send(BatchFrame(batch.sealed))
             if not self._has_room():
@@ -252,29 +241,34 @@ class Connection:
                 await self._send(DeviceStatus(device, online, reason, state.changed_ms))
             for update in parts.updates.take():
                 await self._send(update)
+                parts.updates.sent(update)
             if not self._statuses:
                 await parts.updates.news.wait()
 
     async def _ping(self) -> None:
-        """Ask for the time now and then; find out that the other side is gone."""
+        """Ask for the time now and then; the answers also prove what was sent before."""
         parts, timing = self._parts, self._parts.timing
         next_ping_ms = parts.monotonic_ms()
         while True:
             now_ms = parts.monotonic_ms()
-            if self._ping_sent_ms is not None and now_ms - self._ping_sent_ms > timing.answer_within_s * 1000:
-                raise LinkClosedError(f"half-open: no answer to a ping within {timing.answer_within_s:g} s")
-            oldest_ms = min(self._sent_ms.values(), default=now_ms)
-            if now_ms - oldest_ms > timing.acknowledge_within_s * 1000:
-                raise LinkClosedError(f"a batch is unacknowledged for {timing.acknowledge_within_s:g} s")
-            if now_ms >= next_ping_ms and self._ping_sent_ms is None:
-                self._ping_sent_ms = now_ms
+            if now_ms >= next_ping_ms and not self._liveness.ping_waits:
+                self._liveness.ping_begins(now_ms)
                 parts.updates.ping_sent()
                 await self._send(self._link.ping(now_ms))
+                self._liveness.ping_written(parts.monotonic_ms())
                 await self._report()
                 next_ping_ms = now_ms + round(timing.ping_every_s * 1000)
-            await asyncio.sleep(min(1.0, timing.ping_every_s, timing.answer_within_s) / 2)
+            await asyncio.sleep(timing.look_every_s)
+
+    async def _watch(self) -> None:
+        """Find out that the other side is gone. Writes nothing, so that a full send buffer never holds it up."""
+        parts = self._parts
+        while (complaint := self._liveness.complaint(parts.monotonic_ms())) is None:  # noqa: ASYNC110 (time passes)
+            await asyncio.sleep(parts.timing.look_every_s)
+        self._websocket.transport.abort()  # an orderly close would wait behind what the buffer still holds
+        raise LinkClosedError(complaint)
 
     async def _report(self) -> None:
         status = await self._parts.journal.status()
         waiting_bytes = status.memory_bytes + status.card_bytes + status.held_bytes
-        await self._send(Status(status.waiting_batches, waiting_bytes, None, self._mode))
+        await self._send(Status(status.waiting_batches, waiting_bytes, status.oldest_monotonic_ms, self._mode))
