@@ -11,6 +11,7 @@ import uvicorn
 
 from lentera_cloud.app import Cloud, create_app
 from lentera_cloud.kit.logs import configure_logging
+from lentera_cloud.kit.websockets import LinkProtocol
 from lentera_cloud.settings import Settings
 from lentera_model.protocol import MAX_MESSAGE_BYTES
 
@@ -58,7 +59,7 @@ def _server(settings: Settings, ready: Callable[[str], None] | None) -> CloudSer
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=LinkProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lentera_cloud.domain.keys import read_public_key
 from lentera_cloud.features.gateways.service import GatewayView
+from lentera_cloud.kit.texts import PlainText
 from lentera_cloud.kit.times import to_wire, to_wire_or_none
 from lentera_cloud.ports import RefusalCount
 from lentera_model.identifiers import ID_PATTERN
@@ -26,7 +27,7 @@ class GatewayIn(BaseModel):
     )
 
     gateway_id: str = Field(pattern=ID_PATTERN, description="Unique over the whole service.")
-    name: str = Field("", max_length=120, description="For people.")
+    name: PlainText = Field("", max_length=120, description="For people; no control characters.")
     public_key: str = Field(
         max_length=400, description="The gateway's Ed25519 public key: PEM, or base64 of its DER or raw 32 bytes."
     )

@@ -1,5 +1,6 @@
 """What a gateway says of an execution, as an event of the command state machine."""
 
+from lentera_cloud.kit.texts import without_controls
 from lentera_model.commands import (
     OUTCOMES,
     Accepted,
@@ -30,6 +31,7 @@ def event_of(update: CommandUpdate) -> Event | None:
     if state not in OUTCOMES:
         return None
     reason, text = _reason(update)
+    text = None if text is None else without_controls(text)
     confirmed_by = ConfirmedBy(update.confirmed_by) if update.confirmed_by in set(ConfirmedBy) else None
     return Finished(state, reason, text, confirmed_by, update.result)
 

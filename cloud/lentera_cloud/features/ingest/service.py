@@ -12,8 +12,10 @@ from lentera_cloud.domain.ownership import declare
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.features.ingest.budget import ByteBudget, cost_bytes
 from lentera_cloud.features.ingest.writer import GroupWriter, Pending, Verdict, refusal_counts
+from lentera_cloud.kit.texts import without_controls
 from lentera_cloud.ports import Clock, DeviceRow, GatewayRow, Registry, StoreUnavailableError, TimeSeries
 from lentera_model.batch import DEFAULT_LIMITS, BatchError, BatchKey, Header, OversizedBatchError, decode, peek
+from lentera_model.identifiers import check_id
 from lentera_model.protocol import DeviceDeclaration
 from lentera_model.readings import Reading
 
@@ -161,7 +163,10 @@ class IngestService:
         return known
 
     async def declare(self, gateway: GatewayRow, devices: Iterable[DeviceDeclaration]) -> tuple[str, ...]:
-        """Take a gateway's list of devices; return those that belong to another gateway (flagged, not moved)."""
+        """Take a gateway's list of devices; return those that belong to another gateway (flagged, not moved).
+
+        Raises InvalidIdError when an id in it is none.
+        """
         now_ms = self._clock.now_ms()
         rows = [_row(gateway, device, now_ms) for device in devices]
         repository = self._registry.devices
@@ -204,15 +209,17 @@ _LARGEST = Header(
 
 
 def _row(gateway: GatewayRow, device: DeviceDeclaration, now_ms: int) -> DeviceRow:
+    for what in ("device", "profile", "bus"):
+        check_id(what, getattr(device, what))
     return DeviceRow(
         tenant=gateway.tenant,
         device_id=device.device,
-        name=device.name,
+        name=without_controls(device.name),
         kind=device.kind,
         profile=device.profile,
         gateway_id=gateway.gateway_id,
         bus=device.bus,
-        address=device.address,
+        address=without_controls(device.address),
         declared_at_ms=now_ms,
     )
 

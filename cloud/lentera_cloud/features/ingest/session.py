@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from lentera_cloud.domain.events import ExecutionReported, LinkClosed, LinkOpened
 from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
+from lentera_cloud.features.ingest.inbox import Inbox
 from lentera_cloud.features.ingest.reports import event_of
 from lentera_cloud.features.ingest.service import IngestService
 from lentera_cloud.features.ingest.writer import Verdict
 from lentera_cloud.kit.patience import until_available
+from lentera_cloud.kit.texts import without_controls
+from lentera_cloud.kit.websockets import closed_event
 from lentera_cloud.ports import Clock, GatewayRow, Registry
+from lentera_model.identifiers import InvalidIdError
 from lentera_model.protocol import (
     Ack,
     BatchFrame,
@@ -38,6 +43,8 @@ HELLO_WITHIN_S = 10.0
 OUTBOX_MESSAGES = 2_048
 """More waiting answers than this means that the peer does not read: the link is closed."""
 PROTOCOL_RETRY_S = 60.0
+FINISH_WITHIN_S = 0.5
+"""The message in hand when a link ends may take this long more; less than the time in which the service stops."""
 GOODBYE_WITHIN_S = 2.0
 CLOSE_GOING_AWAY = 1001
 
@@ -64,8 +71,9 @@ class LinkSession:
         self._gateway = gateway
         self._websocket = websocket
         self._link = CloudLink()
+        self._inbox = Inbox(websocket.receive)
         self._outbox: asyncio.Queue[CloudMessage] = asyncio.Queue(OUTBOX_MESSAGES)
-        self._leaving = False
+        self._leave = asyncio.Event()
         self._log = _log.bind(tenant=gateway.tenant, gateway=gateway.gateway_id)
         self.last_heard_ms = context.clock.now_ms()
 
@@ -76,38 +84,66 @@ class LinkSession:
 
     def send(self, message: CloudMessage) -> bool:
         """Queue a message; False when the link is closing, or closes now because its peer does not read."""
-        if self._leaving:
+        if self._leave.is_set():
             return False
         try:
             self._outbox.put_nowait(message)
         except asyncio.QueueFull:
             self._log.warning("link_does_not_read")
-            self._leaving = True
-            self._context.hub.follow_up(self._close())
+            self._leave.set()
             return False
         return True
 
     def say_goodbye(self, bye: Bye) -> None:
-        """Queue a last message; the link closes once it is written."""
-        if self.send(bye):
-            self._leaving = True
+        """Queue a last message; no message is handled any more, and the link ends once it is written, or soon."""
+        self.send(bye)
+        self._leave.set()
 
     async def run(self) -> None:
-        """Serve the link until it ends; returns, never raises, when the peer goes or misbehaves."""
-        writer = asyncio.create_task(self._write(), name=f"link writer of {self.gateway_id}")
+        """Serve the link until it ends; returns, never raises, when the peer goes or misbehaves.
+
+        It ends when the socket does, when somebody says goodbye, or by a fault of either side. The message in hand
+        is given a moment to be finished, then it is dropped: the gateway sends again what was not answered.
+        """
+        closed = closed_event(self._websocket.scope.get("extensions"))
+        serving, writing, *watching = tasks = [
+            asyncio.create_task(work, name=f"{what} of {self.gateway_id}")
+            for what, work in (
+                ("link", self._serve()),
+                ("link writer", self._write()),
+                ("link reader", self._inbox.run()),
+                ("link leave", self._leave.wait()),
+                ("link end", closed.wait()),
+            )
+        ]
         try:
-            await self._serve()
-        except ProtocolError as error:
-            self._log.warning("link_protocol_error", error=str(error))
-            self.say_goodbye(Bye(error.code, str(error)[:500], PROTOCOL_RETRY_S))
-            await asyncio.wait([writer], timeout=GOODBYE_WITHIN_S)
-        except WebSocketDisconnect:
-            self._log.debug("link_disconnected")
+            await asyncio.wait([serving, writing, *watching], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done() and (bye := self._last_word(serving)) is not None:
+                self.say_goodbye(bye)
+            await asyncio.wait([serving], timeout=FINISH_WITHIN_S)
+            if self._leave.is_set():
+                await asyncio.wait([writing], timeout=GOODBYE_WITHIN_S)
         finally:
-            self._leaving = True
-            writer.cancel()
+            self._leave.set()
+            for task in tasks:
+                task.cancel()
             if self._context.hub.detach(self):
                 self._context.hub.follow_up(self._closed())
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _last_word(self, serving: asyncio.Task[Any]) -> Bye | None:
+        """Return the goodbye that the end of serving calls for; none when the peer is gone."""
+        error = None if serving.cancelled() else serving.exception()
+        match error:
+            case None | WebSocketDisconnect():
+                self._log.debug("link_disconnected")
+                return None
+            case ProtocolError():
+                self._log.warning("link_protocol_error", error=str(error))
+                return Bye(error.code, str(error)[:500], PROTOCOL_RETRY_S)
+            case _:
+                self._log.error("link_crashed", exc_info=error)
+                return Bye("internal", "the cloud failed at this link's message; its log says why", PROTOCOL_RETRY_S)
 
     async def _serve(self) -> None:
         try:
@@ -117,11 +153,13 @@ class LinkSession:
         if not isinstance(hello, Hello):
             raise ProtocolError("a link begins with Hello")
         await self._open(hello)
-        while True:
-            await self._handle(await self._receive())
+        while not self._leave.is_set():
+            message = await self._receive()
+            if not self._leave.is_set():
+                await self._handle(message)
 
     async def _receive(self) -> GatewayMessage:
-        frame = await self._websocket.receive()
+        frame = await self._inbox.next()
         if frame["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(frame.get("code", CLOSE_GOING_AWAY))
         data = frame.get("bytes")
@@ -133,7 +171,10 @@ class LinkSession:
     async def _open(self, hello: Hello) -> None:
         context, gateway = self._context, self._gateway
         welcome = self._link.welcome(hello, context.clock.now_ms(), None)
-        contested = await until_available("registry", lambda: context.ingest.declare(gateway, hello.devices))
+        try:
+            contested = await until_available("registry", lambda: context.ingest.declare(gateway, hello.devices))
+        except InvalidIdError as error:
+            raise ProtocolError(f"Hello: {error}") from error
         if contested:
             self._log.warning("devices_contested", devices=contested)
         await until_available(
@@ -142,7 +183,7 @@ class LinkSession:
                 gateway.tenant,
                 gateway.gateway_id,
                 context.clock.now_ms(),
-                agent_version=hello.agent_version,
+                agent_version=without_controls(hello.agent_version),
                 journal_waiting=hello.journal_waiting,
             ),
         )
@@ -213,7 +254,7 @@ class LinkSession:
             self._log.warning("status_of_foreign_device", device=status.device)
             return
         now_ms = self._context.clock.now_ms()
-        await devices.set_status(tenant, status.device, status.online, status.reason, now_ms)
+        await devices.set_status(tenant, status.device, status.online, without_controls(status.reason), now_ms)
 
     def _answer(self, future: asyncio.Future[Verdict]) -> None:
         if future.exception() is not None:

@@ -9,6 +9,7 @@ import structlog
 from lentera_cloud.domain.events import ReadingsStored
 from lentera_cloud.domain.judgement import DeviceRefusal, RefusalCode
 from lentera_cloud.kit.patience import until_available, waits_s
+from lentera_cloud.kit.texts import without_controls
 from lentera_cloud.ports import Clock, Receipts, RefusalCount, StoreRefusedError, StoreUnavailableError, TimeSeries
 from lentera_model.batch import BatchKey
 from lentera_model.readings import Reading
@@ -56,7 +57,10 @@ class _Parcel:
 
 def refusal_counts(key: BatchKey, refused: Sequence[DeviceRefusal], now_ms: int) -> list[RefusalCount]:
     """Return the counts that a batch's refusals add up to."""
-    return [RefusalCount(key.gateway, one.device, one.code.value, one.text, one.readings, now_ms) for one in refused]
+    return [
+        RefusalCount(key.gateway, one.device, one.code.value, without_controls(one.text), one.readings, now_ms)
+        for one in refused
+    ]
 
 
 class GroupWriter:
