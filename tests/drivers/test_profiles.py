@@ -10,6 +10,7 @@ from lentera_drivers.profiles import (
     ConfigFileError,
     LampProfile,
     MeterProfile,
+    Problem,
     ProfileError,
     RegisterType,
     decode_registers,
@@ -272,6 +273,63 @@ devices:
     assert lines[1].startswith(
         "gateway.yaml:10: devices[0].unit: 300 is not accepted: should be less than or equal to 247"
     )
+
+
+GATEWAY = """\
+version: 1
+gateway: {id: gw-1}
+cloud: {url: "ws://127.0.0.1:8080/v1/link", key_file: key.pem}
+journal: {memory_dir: /dev/shm/x, card_dir: /var/x}
+buses:
+  - {id: a, driver: modbus, transport: tcp, host: 127.0.0.1}
+devices:
+  - {id: m, profile: abb_b23, bus: a, unit: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("bus: a, unit", "bus: b, unit", "8: devices[0].bus: there is no bus 'b' in this file; its buses are: a"),
+        (", unit: 1", "", "8: devices[0].unit: a device on modbus bus 'a' needs `unit` (1 to 247) only"),
+        ("unit: 1", "unit: one", "8: devices[0].unit: 'one' is not accepted; write a whole number"),
+        ("{id: gw-1}", "gw-1", "2: gateway: 'gw-1' is not accepted; write keys and values"),
+        ("{id: gw-1}", "", "2: gateway: an empty value is not accepted; write keys and values"),
+        ("modbus", "mudbus", "6: buses[0].driver: 'mudbus' is not accepted; write one of 'modbus', 'mqtt'"),
+        ("driver: modbus, ", "", "6: buses[0].driver: is missing; add it"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_file(old, new, complaint):
+    assert old in GATEWAY
+    with pytest.raises(ConfigFileError) as raised:
+        validate_located(GatewayConfig, parse_located_yaml(GATEWAY.replace(old, new, 1), "gateway.yaml"))
+    assert str(raised.value) == f"gateway.yaml:{complaint}"
+
+
+def test_a_whole_file_that_is_something_else_is_told_without_the_names_of_classes():
+    with pytest.raises(ConfigFileError) as raised:
+        validate_located(GatewayConfig, parse_located_yaml("[1]", "gateway.yaml"))
+    assert str(raised.value) == "gateway.yaml:1: a list is not accepted; write keys and values"
+
+
+def test_a_pattern_is_shown():
+    text = GATEWAY.replace("ws://", "http://")
+    with pytest.raises(ConfigFileError, match=r"^gateway.yaml:3: cloud.url: 'http://.* accepted: should match pattern"):
+        validate_located(GatewayConfig, parse_located_yaml(text, "gateway.yaml"))
+
+
+def test_a_file_that_is_not_there_has_no_line(tmp_path):
+    with pytest.raises(ProfileError) as raised:
+        load_profile(tmp_path / "none.yaml")
+    assert str(raised.value).startswith(f"{tmp_path}/none.yaml: cannot be read: No such file")
+    with pytest.raises(ProfileError, match=r"^abb_b24: there is no profile of this name; did you mean abb_b23"):
+        load_profile("abb_b24")
+
+
+def test_a_problem_that_quotes_another_says_its_remedy_once():
+    inner = Problem("own.yaml", 3, "phases", "7 is not accepted", "correct the value")
+    outer = Problem("gateway.yaml", 8, "devices[0].profile", str(inner), inner.remedy)
+    assert str(outer) == f"gateway.yaml:8: devices[0].profile: {inner}"
 
 
 def test_the_profiles_need_no_bus_library():

@@ -17,7 +17,7 @@ class Problem:
 
     Attributes:
         file: the file's name as the user gave it.
-        line: 1-based line of the key (or of the nearest thing around it).
+        line: 1-based line of the key (or of the nearest thing around it); 0 for a file that could not be read.
         key: where in the document, such as `devices[2].unit`; empty for the document itself.
         what: what is wrong.
         remedy: what to do about it.
@@ -30,10 +30,10 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        """Return `file:line: key: what; remedy`."""
-        place = f"{self.file}:{self.line}: "
+        """Return `file:line: key: what; remedy`, without what there is not, and with a remedy once only."""
+        place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
         key = f"{self.key}: " if self.key else ""
-        remedy = f"; {self.remedy}" if self.remedy else ""
+        remedy = f"; {self.remedy}" if self.remedy and not self.what.endswith(self.remedy) else ""
         return f"{place}{key}{self.what}{remedy}"
 
 

@@ -43,7 +43,7 @@ def _load_packaged(profile_id: str) -> Profile:
         hint = (
             f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}; or give the path of a .yaml file"
         )
-        raise ProfileError([Problem(profile_id, 1, "", "there is no profile of this name", hint)])
+        raise ProfileError([Problem(profile_id, 0, "", "there is no profile of this name", hint)])
     return _load_file(_FOLDER / f"{profile_id}.yaml")
 
 

@@ -111,7 +111,7 @@ def load_located_yaml(path: str | Path) -> LocatedYaml:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise _single(
-            name, 1, f"cannot be read: {error.strerror or error}", "check the name and the permissions"
+            name, 0, f"cannot be read: {error.strerror or error}", "check the name and the permissions"
         ) from error
     if len(raw) > MAX_BYTES:
         raise _single(name, 1, f"is larger than {MAX_BYTES} bytes", "split it up or remove what is not needed")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 
 from lentera_drivers.profiles.errors import ConfigFileError, Problem
 from lentera_drivers.profiles.located import KeyPath, LocatedYaml, format_path
@@ -16,6 +17,9 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _LOCATED_TYPE: Final = "lentera_located"
 _SHOWN_INPUT: Final = 60
+_SUBJECT: Final = re.compile(r"\A(Input|String|List|Tuple) ")
+_PYDANTICS_OWN: Final = frozenset(get_args(core_schema.ErrorType))
+"""Errors about one value. Every other type is a model's own: its message says all, often about several values."""
 
 Found = tuple[KeyPath, str, str]
 """Path below the validated object, what is wrong, remedy."""
@@ -36,8 +40,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "dict_type": "write keys and values",
     "model_type": "write keys and values",
     "model_attributes_type": "write keys and values",
-    "string_pattern_mismatch": "keep to the pattern",
-    "union_tag_not_found": "add the key that says which kind it is",
+    "union_tag_not_found": "add it",
 }
 
 
@@ -68,7 +71,10 @@ def validate_located(
 
 
 def _problems(details: ErrorDetails, located: LocatedYaml, names: frozenset[str]) -> Iterator[Problem]:
-    base = located.known_path(tuple(details["loc"]))
+    loc = tuple(details["loc"])
+    if details["type"].startswith("union_tag"):
+        loc = (*loc, details.get("ctx", {})["discriminator"].strip("'"))  # the key that says which kind it is
+    base = located.known_path(loc)
     if details["type"] == _LOCATED_TYPE:
         for path, what, remedy in details.get("ctx", {})["found"]:
             yield _problem(located, (*base, *path), what, remedy)
@@ -84,19 +90,28 @@ def _problem(located: LocatedYaml, path: KeyPath, what: str, remedy: str) -> Pro
 def _explain(details: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
     """Return what is wrong and a remedy for an error of pydantic's own."""
     kind, message, value = details["type"], details["msg"], details.get("input")
-    if kind == "missing":
+    if kind not in _PYDANTICS_OWN:
+        return message, ""
+    if kind in ("missing", "union_tag_not_found"):
         return "is missing", _REMEDIES[kind]
+    if kind == "union_tag_invalid":
+        context = details.get("ctx", {})
+        return f"{context['tag']!r} is not accepted", f"write one of {context['expected_tags']}"
     if kind == "extra_forbidden":
         return "is not a known key", _did_you_mean(str(details["loc"][-1]), names)
     if kind in ("value_error", "assertion_error"):
         what, _, remedy = message.removeprefix("Value error, ").removeprefix("Assertion failed, ").partition("; ")
-        return what, remedy or "correct the value"
-    message = message.removeprefix("Input ")
-    what = f"{_shown(value)} is not accepted: {message}"
-    return what, _REMEDIES.get(kind, "correct the value")
+        return what, remedy
+    if kind in _REMEDIES:  # the remedy says what is wanted, in the words of the file instead of those of Python
+        return f"{_shown(value)} is not accepted", _REMEDIES[kind]
+    return f"{_shown(value)} is not accepted: {_SUBJECT.sub('', message)}", "correct the value"
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "an empty value"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     text = (
         repr(value) if not isinstance(value, dict | list) else f"a {'list' if isinstance(value, list) else 'mapping'}"
     )
