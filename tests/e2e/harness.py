@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from typing import Any, TypeVar
 import psutil
 
 from lentera.client import Client
+from lentera.demo.ledgercheck import split_own
 from lentera.session import read_session
+from lentera_cloud.adapters.sqlite_series import SqliteSeries
+from lentera_model.readings import Reading
 
 T = TypeVar("T")
 
@@ -139,3 +143,27 @@ def report_of(demo: Demo, timeout_s: float = 90) -> dict[str, Any]:
     out, _ = demo.process.communicate(timeout=timeout_s)
     assert out.strip(), demo.log()
     return json.loads(out)
+
+
+def broker_of(demo: Demo) -> psutil.Process:
+    """The broker's process, a child of the street."""
+    return next(child for child in psutil.Process(demo.pid("street")).children() if "mosquitto" in child.name())
+
+
+async def stored_readings(demo: Demo, devices: list[str]) -> dict[str, list[Reading]]:
+    """All that the store has of the street's devices, the gateway's own words left out."""
+    now_ms = time.time_ns() // 1_000_000
+    series = SqliteSeries(demo.run_dir / "series")
+    await series.start()
+    try:
+        rows = {
+            device: [row async for row in series.raw("langkat", device, now_ms - 600_000, now_ms)] for device in devices
+        }
+    finally:
+        await series.close()
+    return split_own(rows)[0]
+
+
+def let_run(seconds: float) -> None:
+    """Let a counted run go on for a while before something is done to it."""
+    threading.Event().wait(seconds)
