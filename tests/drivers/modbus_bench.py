@@ -11,6 +11,7 @@ from lentera_drivers.driver import open_driver
 from lentera_drivers.modbus.driver import ModbusDriver
 from lentera_drivers.profiles import MeterProfile, encode_registers, load_profile
 from lentera_model.config import DeviceConfig, ModbusBus
+from lentera_model.readings import Sample
 from tests.drivers.wires import parse_request, rtu_frame
 
 TIMEOUT_MS = 150
@@ -21,6 +22,7 @@ class Bench:
 
     def __init__(self, bus: ModbusBus, devices: list[DeviceConfig], profiles=None) -> None:
         self.statuses: list[tuple[str, bool, str]] = []
+        self.samples: list[Sample] = []
         self.now_offset_ms = 0
         named = {device.profile for device in devices}
         driver = open_driver(
@@ -28,7 +30,7 @@ class Bench:
             devices,
             profiles or {name: load_profile(name) for name in named},
             self.clock,
-            lambda sample: None,
+            self.samples.append,
             lambda *status: self.statuses.append(status),
         )
         assert isinstance(driver, ModbusDriver)

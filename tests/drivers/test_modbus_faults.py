@@ -188,6 +188,46 @@ async def test_a_unit_that_comes_back_is_read_at_once_after_its_probe():
             assert [status[1] for status in bench.statuses] == [False, True]
 
 
+async def test_what_a_probe_reads_is_kept_although_the_unit_falls_silent_again():
+    """The probe's one register is a whole value; the block that follows it gets no answer."""
+    silent = True
+
+    async def answer(frame: bytes, send) -> None:
+        if not silent and parse_request(frame)[3] == 1:
+            await answers({100: 231})(frame, send)
+
+    async with ScriptedRtuServer(answer) as server:
+        bench = Bench(tcp_bus(server.port, "rtu_over_tcp"), [meter()], VOLTS)
+        async with bench as driver:
+            with pytest.raises(DeviceTimeoutError):
+                await driver.read("m1")
+            silent = False
+            bench.now_offset_ms += 2_000
+            asked_ms = bench.clock()
+            with pytest.raises(DeviceTimeoutError):
+                await driver.read("m1")
+            assert [sample.values for sample in bench.samples] == [{"voltage_l1": 231.0}]
+            assert asked_ms <= bench.samples[0].monotonic_ms <= bench.clock()
+
+
+async def test_half_a_value_in_a_probe_is_no_sample():
+    silent = True
+
+    async def answer(frame: bytes, send) -> None:
+        if not silent:
+            await answers({})(frame, send)
+
+    async with ScriptedRtuServer(answer) as server:
+        bench = Bench(tcp_bus(server.port, "rtu_over_tcp"), [meter(profile="abb_b23")])
+        async with bench as driver:
+            with pytest.raises(DeviceTimeoutError):
+                await driver.read("m1")
+            silent = False
+            bench.now_offset_ms += 2_000
+            assert await driver.read("m1") is not None
+            assert bench.samples == []
+
+
 async def test_what_came_before_a_silence_is_kept():
     async def answer(frame: bytes, send) -> None:
         if parse_request(frame)[2] == 100:

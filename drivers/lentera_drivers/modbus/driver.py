@@ -146,14 +146,20 @@ class ModbusDriver:
         return pieces
 
     async def _probe(self, unit: _Unit) -> None:
-        """Ask a unit that was silent for one short block; an exception is an answer too."""
+        """Ask a unit that was silent for one short block; an exception is an answer too.
+
+        Values in the answer are a sample of their own, since what is read next has another stamp, or fails.
+        """
+        block = probe_block(unit.blocks, unit.profile)
         try:
-            await self._line.read(
-                unit.device.id, unit.unit, probe_block(unit.blocks, unit.profile), unit.profile.gap_ms
-            )
+            reply = await self._line.read(unit.device.id, unit.unit, block, unit.profile.gap_ms)
         except DeviceRefusedError:
-            pass
+            unit.breaker = unit.breaker.answered()
+            return
         unit.breaker = unit.breaker.answered()
+        values = _decode(unit.profile, block, reply.words)
+        if values:
+            self.on_sample(_sample(unit, values, reply.monotonic_ms))
 
     async def set_level(self, device_id: str, level_percent: float, timeout_s: float) -> Confirmation:
         """Refuse: no profile of a Modbus luminaire exists."""

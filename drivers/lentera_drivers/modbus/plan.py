@@ -129,12 +129,15 @@ def probe_block(blocks: Sequence[ReadBlock], profile: MeterProfile) -> ReadBlock
     """Return a short read that tells whether a silent device is back.
 
     Its length differs from that of every planned block, so that a late reply to one of them cannot pass for its answer.
+    It carries the registers that lie in it as a whole.
     """
     lengths = {block.count for block in blocks}
     step = 2 if profile.even_addresses else 1
     count = next(count for count in range(step, len(lengths) * step + 2 * step, step) if count not in lengths)
     first = blocks[0]
-    return ReadBlock(first.function_code, first.address, count, ())
+    end = first.address + count
+    whole = tuple(register for register in first.registers if register.end <= end)
+    return ReadBlock(first.function_code, first.address, count, whole)
 
 
 def _span(registers: Sequence[Register], even: bool) -> tuple[int, int]:
