@@ -37,6 +37,11 @@ def is_allowed(role: Role, permission: Permission) -> bool:
     return permission in PERMISSIONS.get(role, frozenset())
 
 
+def refusal_text(role: Role, permission: Permission) -> str:
+    """Say to somebody with this role why he may not, and who may."""
+    return f"This needs one of the roles {', '.join(roles_with(permission))}; this token's role is {role}."
+
+
 def roles_with(permission: Permission) -> tuple[Role, ...]:
     """Return every role that holds a permission, for messages and documentation."""
     return tuple(role for role in Role if is_allowed(role, permission))

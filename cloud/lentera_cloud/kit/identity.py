@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 
 from lentera_cloud.domain.nonces import is_good_nonce, make_nonce
 from lentera_cloud.domain.problems import ProblemCode
-from lentera_cloud.domain.roles import Permission, Role, is_allowed, roles_with
+from lentera_cloud.domain.roles import Permission, Role, is_allowed, refusal_text
 from lentera_cloud.domain.tokens import read_token
 from lentera_cloud.kit.problems import Problem
 from lentera_cloud.ports import Clock, GatewayRow, Registry
@@ -174,11 +174,7 @@ def require(permission: Permission) -> Callable[..., Coroutine[Any, Any, Princip
     async def guard(request: Request, _token: object = Depends(api_token_scheme)) -> Principal:
         principal = await _identity(request).person(request.headers.get("authorization"))
         if not is_allowed(principal.role, permission):
-            allowed = ", ".join(roles_with(permission))
-            raise Problem(
-                ProblemCode.NOT_ALLOWED,
-                f"This needs one of the roles {allowed}; this token's role is {principal.role}.",
-            )
+            raise Problem(ProblemCode.NOT_ALLOWED, refusal_text(principal.role, permission))
         return principal
 
     guard.permission = permission  # type: ignore[attr-defined] - a test walks the routes by it

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from lentera_cloud.domain.problems import PROBLEMS, ProblemCode, type_of
+from lentera_cloud.domain.roles import Permission
+from lentera_cloud.kit.problem_examples import DETAILS, EXTRA, not_allowed_detail
 from lentera_cloud.ports import StoreUnavailableError
 from lentera_model.errors import LenteraError
 from lentera_model.identifiers import InvalidIdError
@@ -69,8 +71,8 @@ class Problem(Exception):
         self.errors = errors
         self.extra = dict(extra or {})
 
-    def response(self) -> Response:
-        """Return the HTTP answer."""
+    def document(self) -> dict[str, Any]:
+        """Return the answer's body."""
         status, title = PROBLEMS[self.code]
         document: dict[str, Any] = {
             "type": type_of(self.code),
@@ -81,12 +83,17 @@ class Problem(Exception):
         } | self.extra
         if self.errors is not None:
             document["errors"] = [error.model_dump() for error in self.errors]
+        return document
+
+    def response(self) -> Response:
+        """Return the HTTP answer."""
+        status = PROBLEMS[self.code][0]
         headers: dict[str, str] = {}
         if status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="lentera"'
         if status == 503:
             headers["Retry-After"] = str(RETRY_AFTER_S)
-        return JSONResponse(document, int(status), headers, MEDIA_TYPE)
+        return JSONResponse(self.document(), int(status), headers, MEDIA_TYPE)
 
 
 def invalid_field(field: str, message: str) -> Problem:
@@ -105,31 +112,37 @@ def problem_of(error: LenteraError) -> Problem:
     return Problem(ProblemCode.INTERNAL, "The service failed; its log says why.")
 
 
-def problem_responses(*codes: ProblemCode) -> dict[int | str, dict[str, Any]]:
-    """Describe for OpenAPI which problems a route answers with; those that any route may give are added."""
+def problem_responses(
+    *codes: ProblemCode,
+    needs: Permission | None = None,
+    invalid: tuple[str, str] | None = None,
+    details: Mapping[ProblemCode, str] | None = None,
+) -> dict[int | str, dict[str, Any]]:
+    """Describe for OpenAPI which problems a route answers with, each with an answer as the service gives it.
+
+    Args:
+        codes: what is particular to the route; that a store may be away is added.
+        needs: the permission behind which the route lies: the problems of API tokens are added.
+        invalid: a field and what may be wrong with it, for a route that takes anything: invalid_request is added.
+        details: what this route says otherwise than :mod:`lentera_cloud.kit.problem_examples`.
+    """
+    said = dict(DETAILS) | dict(details or {})
+    every = [*codes, ProblemCode.STORE_UNAVAILABLE]
+    if needs is not None:
+        every += [ProblemCode.NO_TOKEN, ProblemCode.BAD_TOKEN]
+        if (refused := not_allowed_detail(needs)) is not None:
+            said[ProblemCode.NOT_ALLOWED] = refused
+            every.append(ProblemCode.NOT_ALLOWED)
+    documents = [Problem(code, said[code], extra=EXTRA.get(code)).document() for code in every]
+    if invalid is not None:
+        documents.append(invalid_field(*invalid).document())
     described: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, ProblemCode.INVALID_REQUEST, ProblemCode.STORE_UNAVAILABLE):
-        status, title = PROBLEMS[code]
-        example = {
-            "type": type_of(code),
-            "title": title,
-            "status": int(status),
-            "detail": "What was wrong here, and what to do about it.",
-            "code": code.value,
-        }
-        entry = described.setdefault(
-            int(status),
-            {
-                "description": title,
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "examples": {}}},
-            },
-        )
-        entry["content"][MEDIA_TYPE]["examples"][code.value] = {"summary": title, "value": example}
+    for document in documents:
+        schema = {"$ref": "#/components/schemas/ProblemDocument"}
+        empty = {"description": document["title"], "content": {MEDIA_TYPE: {"schema": schema, "examples": {}}}}
+        examples = described.setdefault(document["status"], empty)["content"][MEDIA_TYPE]["examples"]
+        examples[document["code"]] = {"summary": document["title"], "value": document}
     return described
-
-
-READ_PROBLEMS = (ProblemCode.NO_TOKEN, ProblemCode.BAD_TOKEN, ProblemCode.NOT_ALLOWED)
-"""What every route behind an API token may answer with."""
 
 
 def _from_validation(error: RequestValidationError) -> Problem:

@@ -93,7 +93,7 @@ class DevicesOut(BaseModel):
 class MoveIn(BaseModel):
     """Which gateway the device belongs to from now on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"gateway_id": "gw-stabat-02"}]})
 
     gateway_id: str = Field(pattern=ID_PATTERN, examples=["gw-stabat-02"])
 

@@ -17,7 +17,7 @@ from lentera_cloud.features.gateways.schemas import (
 )
 from lentera_cloud.features.gateways.service import GatewaysService
 from lentera_cloud.kit.identity import Principal, require
-from lentera_cloud.kit.problems import READ_PROBLEMS, problem_responses
+from lentera_cloud.kit.problems import problem_responses
 from lentera_model.identifiers import ID_PATTERN
 
 router = APIRouter(prefix="/v1/gateways", tags=["gateways"])
@@ -25,6 +25,8 @@ router = APIRouter(prefix="/v1/gateways", tags=["gateways"])
 Reader = Annotated[Principal, Depends(require(Permission.READ))]
 Manager = Annotated[Principal, Depends(require(Permission.MANAGE_GATEWAYS))]
 GatewayId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of a gateway.", examples=["gw-stabat-01"])]
+
+_BAD_ID = ("path.gateway_id", f"String should match pattern '{ID_PATTERN}'")
 
 
 async def _service(request: Request) -> GatewaysService:
@@ -38,7 +40,11 @@ Service = Annotated[GatewaysService, Depends(_service)]
     "",
     status_code=201,
     summary="Register a gateway",
-    responses=problem_responses(*READ_PROBLEMS, ProblemCode.ALREADY_EXISTS),
+    responses=problem_responses(
+        ProblemCode.ALREADY_EXISTS,
+        needs=Permission.MANAGE_GATEWAYS,
+        invalid=("body.gateway_id", f"String should match pattern '{ID_PATTERN}'"),
+    ),
 )
 async def post_gateway(body: GatewayIn, who: Manager, service: Service) -> GatewayOut:
     """Let a gateway in from now on by its public key. The private key never leaves the board."""
@@ -46,14 +52,16 @@ async def post_gateway(body: GatewayIn, who: Manager, service: Service) -> Gatew
     return gateway_out(await service.register(who.tenant, body.gateway_id, body.name, key))
 
 
-@router.get("", summary="List gateways", responses=problem_responses(*READ_PROBLEMS))
+@router.get("", summary="List gateways", responses=problem_responses(needs=Permission.READ))
 async def list_gateways(who: Reader, service: Service) -> GatewaysOut:
     """Return the tenant's gateways: which are connected, what waits on them, what was refused."""
     return GatewaysOut(items=[gateway_out(view) for view in await service.of_tenant(who.tenant)])
 
 
 @router.get(
-    "/{gateway_id}", summary="See a gateway", responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY)
+    "/{gateway_id}",
+    summary="See a gateway",
+    responses=problem_responses(ProblemCode.UNKNOWN_GATEWAY, needs=Permission.READ, invalid=_BAD_ID),
 )
 async def get_gateway(gateway_id: GatewayId, who: Reader, service: Service) -> GatewayOut:
     """Return one gateway: whether it is connected, what waits on it, what was refused."""
@@ -63,7 +71,7 @@ async def get_gateway(gateway_id: GatewayId, who: Reader, service: Service) -> G
 @router.get(
     "/{gateway_id}/refusals",
     summary="See what was refused",
-    responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY),
+    responses=problem_responses(ProblemCode.UNKNOWN_GATEWAY, needs=Permission.READ, invalid=_BAD_ID),
 )
 async def get_refusals(gateway_id: GatewayId, who: Reader, service: Service) -> RefusalsOut:
     """Return which devices' readings of this gateway were refused, why, and how many."""
@@ -73,7 +81,7 @@ async def get_refusals(gateway_id: GatewayId, who: Reader, service: Service) -> 
 @router.post(
     "/{gateway_id}/revoke",
     summary="Revoke a gateway",
-    responses=problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_GATEWAY),
+    responses=problem_responses(ProblemCode.UNKNOWN_GATEWAY, needs=Permission.MANAGE_GATEWAYS, invalid=_BAD_ID),
 )
 async def revoke_gateway(gateway_id: GatewayId, who: Manager, service: Service) -> GatewayOut:
     """Refuse a lost or stolen gateway at once and for good. Its devices and their history stay."""

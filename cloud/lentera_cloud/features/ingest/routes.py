@@ -22,6 +22,18 @@ _log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["ingest"])
 
+_SEALED_BODY = {
+    "required": True,
+    "description": "The bytes of one sealed batch, as the gateway's journal keeps them (docs/formats/batch.md): "
+    f"a header, then compressed columns, at most {DEFAULT_LIMITS.sealed_bytes:,} bytes. "
+    "With curl: `--data-binary @FILE -H 'Content-Type: application/octet-stream'`.",
+    "content": {
+        "application/octet-stream": {
+            "schema": {"type": "string", "format": "binary", "description": "One sealed batch, unchanged."}
+        }
+    },
+}
+
 
 @router.websocket("/v1/link")
 async def link(websocket: WebSocket) -> None:
@@ -53,13 +65,12 @@ async def link(websocket: WebSocket) -> None:
         ProblemCode.GATEWAY_REVOKED,
         ProblemCode.BATCH_REFUSED,
         ProblemCode.TOO_LARGE,
+        details={
+            ProblemCode.BAD_TOKEN: "The gateway's token is not valid (Signature verification failed): is it signed by "
+            "the registered key?"
+        },
     ),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
+    openapi_extra={"requestBody": _SEALED_BODY},
 )
 async def post_batch(request: Request, gateway: Annotated[GatewayRow, Depends(require_gateway)]) -> BatchAnswer:
     """Store one sealed batch exactly as the link would, with the same judgement.

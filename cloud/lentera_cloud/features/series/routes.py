@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Request as HttpRequest
+from fastapi.openapi.models import Example
 from fastapi.responses import StreamingResponse
 
 from lentera_cloud.domain.problems import ProblemCode
@@ -13,7 +14,7 @@ from lentera_cloud.features.series.asking import DEFAULT_LIMIT, MAX_LIMIT, MAX_Q
 from lentera_cloud.features.series.schemas import Format, SeriesOut, csv_head, csv_lines, to_json
 from lentera_cloud.features.series.service import Request, SeriesService
 from lentera_cloud.kit.identity import Principal, require
-from lentera_cloud.kit.problems import READ_PROBLEMS, problem_responses
+from lentera_cloud.kit.problems import problem_responses
 from lentera_cloud.ports import Aggregate, SeriesPoint, SeriesQuery
 from lentera_model.identifiers import ID_PATTERN
 
@@ -32,51 +33,93 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 Reader = Annotated[Principal, Depends(require(Permission.READ))]
 
 
+def _tried(**values: Any) -> dict[str, Example]:
+    """Return a parameter's examples by name; the first is what *Try it out* begins with, on the demo's street."""
+    return {name: {"summary": name.replace("_", " "), "value": value} for name, value in values.items()}
+
+
 async def _service(request: HttpRequest) -> SeriesService:
     return request.app.state.series
 
 
 async def _asked(
-    device: Annotated[str, Query(pattern=ID_PATTERN, description="Id of a device.", examples=["meter-cabinet"])],
+    device: Annotated[
+        str,
+        Query(
+            pattern=ID_PATTERN,
+            description="Id of a device.",
+            openapi_examples=_tried(the_cabinets_meter="meter-cabinet", a_lamp="lamp-001"),
+        ),
+    ],
     quantity: Annotated[
-        list[str] | None,
-        Query(max_length=MAX_QUANTITIES, description="Repeat it for several; none asks for all that the device has."),
-    ] = None,
+        list[str],
+        Query(
+            default_factory=list,
+            max_length=MAX_QUANTITIES,
+            description="Repeat it for several; none asks for all that the device has.",
+            openapi_examples=_tried(
+                power=["power_active_total"], power_and_voltage=["power_active_total", "voltage_l1"]
+            ),
+        ),
+    ],
     from_: Annotated[
-        str, Query(alias="from", max_length=40, description="First moment: RFC 3339, or before now like -1h, -7d.")
+        str,
+        Query(
+            alias="from",
+            max_length=40,
+            description="First moment: RFC 3339, or before now like -1h, -7d.",
+            openapi_examples=_tried(an_hour_ago="-1h", a_moment="2026-11-25T01:00:00Z"),
+        ),
     ] = "-1h",
-    to: Annotated[str, Query(max_length=40, description="Moment after the last: RFC 3339, -10m, or now.")] = "now",
+    to: Annotated[
+        str,
+        Query(
+            max_length=40,
+            description="Moment after the last: RFC 3339, -10m, or now.",
+            openapi_examples=_tried(now="now", ten_minutes_ago="-10m"),
+        ),
+    ] = "now",
     every: Annotated[
         str | None,
         Query(
             max_length=12,
             description="Length of windows: 10s, 15m, 1h, 1d. They are multiples since 1970 in UTC; empty ones are left"
             " out. Without it every stored reading is a point.",
-            examples=["15m"],
+            openapi_examples=_tried(minutes="1m", quarters_of_an_hour="15m"),
         ),
     ] = None,
     aggregate: Annotated[
-        Aggregate | None, Query(description="What to make of a window's readings; mean if left out.")
+        Aggregate | None, Query(description="What to make of a window's readings; mean if left out.", examples=["mean"])
     ] = None,
     limit: Annotated[
         int | None,
-        Query(ge=1, le=MAX_LIMIT, description=f"Most points to give; with json {DEFAULT_LIMIT} if left out."),
+        Query(
+            ge=1,
+            le=MAX_LIMIT,
+            description=f"Most points to give; with json {DEFAULT_LIMIT} if left out.",
+            examples=[1000],
+        ),
     ] = None,
 ) -> Request:
-    return Request(device, quantity or (), from_, to, every, aggregate, limit)
+    return Request(device, quantity, from_, to, every, aggregate, limit)
 
 
 @router.get(
     "",
     summary="Ask for a device's series",
     response_model=None,
-    responses=_ANSWERS | problem_responses(*READ_PROBLEMS, ProblemCode.UNKNOWN_DEVICE),
+    responses=_ANSWERS
+    | problem_responses(
+        ProblemCode.UNKNOWN_DEVICE,
+        needs=Permission.READ,
+        invalid=("query.quantity", "there is no quantity 'power_activ_total'; did you mean power_active_total?"),
+    ),
 )
 async def get_series(
     who: Reader,
     service: Annotated[SeriesService, Depends(_service)],
     asked: Annotated[Request, Depends(_asked)],
-    format: Annotated[Format, Query(description="json or csv.")] = "json",  # noqa: A002 - the parameter's name
+    format: Annotated[Format, Query(description="json or csv.", examples=["json"])] = "json",  # noqa: A002 - the parameter's name
 ) -> Response:
     """Return what a device measured from `from` (included) to `to` (not), as stored or in windows of `every`.
 
