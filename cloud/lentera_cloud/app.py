@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 
 from lentera_cloud.adapters.sql import SqlRegistry
@@ -40,6 +41,7 @@ from lentera_cloud.kit.background import BackgroundJobs, Job
 from lentera_cloud.kit.events import EventBus
 from lentera_cloud.kit.identity import Identity
 from lentera_cloud.kit.maintenance import maintenance_jobs
+from lentera_cloud.kit.patience import until_available
 from lentera_cloud.kit.secret import load_secret
 from lentera_cloud.kit.stores import StoreState, WatchedSeries
 from lentera_cloud.kit.times import SystemClock
@@ -51,6 +53,9 @@ from lentera_model.protocol import Bye, CancelMessage, CommandMessage
 START_PATIENCE_S = 3.0
 """How long the start waits for the stores before it goes on without them, degraded."""
 RECONNECT_S = 1.0
+UNSENT_EVERY_S = 1.0
+
+_log = structlog.get_logger(__name__)
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -96,6 +101,9 @@ class Cloud:
         self.gateways = GatewaysService(registry, clock, self.hub.last_heard_ms, publish)
         self.health = HealthService(registry, self.registry_state, self.series_state, lambda: self.ingest.trouble)
         self.links = LinkContext(registry, self.ingest, self.hub, clock, publish)
+        self.failed: asyncio.Event = asyncio.Event()
+        self.failure: BaseException | None = None
+        """Why the service cannot go on, once ``failed`` is set."""
         self._tasks: list[asyncio.Task[None]] = []
         self._subscribe()
 
@@ -137,19 +145,39 @@ class Cloud:
         """Bring the stores up, waiting a little for them, and begin the background jobs."""
         self._spawn(self.registry_state.bring_up("registry", self.registry.start), "registry")
         self._spawn(self.series_state.bring_up("series", self.series.start), "series")
+        self._spawn(self._send_unsent(), "unsent commands")
         jobs = [Job("commands", 1.0, self.commands.tick)]
         if self.settings.worker_in_process:
             jobs += maintenance_jobs(self.registry, self.series, self.clock)
         holder = f"api-{secrets.token_hex(6)}"
         self._spawn(self._work(BackgroundJobs(jobs, self.registry.jobs, holder, self.clock)), "jobs")
         ready = asyncio.gather(self.registry_state.ready.wait(), self.series_state.ready.wait())
-        try:
-            await asyncio.wait_for(ready, START_PATIENCE_S)
-        except TimeoutError:
-            return  # degraded: health says so, and what needs a store answers 503 until it is there
+        failed = asyncio.ensure_future(self.failed.wait())
+        await asyncio.wait([ready, failed], timeout=START_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (ready, failed):
+            waiting.cancel()  # degraded: health says so, and what needs a store answers 503 until it is there
+        await asyncio.gather(ready, failed, return_exceptions=True)
 
     def _spawn(self, work: Any, name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Note the error of a task that the service cannot be without; whoever serves ends the service then."""
+        if not task.cancelled() and (error := task.exception()) is not None and self.failure is None:
+            _log.error("service_cannot_go_on", part=task.get_name(), error=str(error), exc_info=error)
+            self.failure = error
+            self.failed.set()
+
+    async def _send_unsent(self) -> None:
+        await self.registry_state.ready.wait()
+        while True:
+            await asyncio.sleep(UNSENT_EVERY_S)
+            try:
+                await until_available("registry", self.commands.send_unsent)
+            except Exception as error:  # noqa: BLE001 - one execution's fault must not end the service
+                _log.error("send_unsent_failed", exc_info=error)
 
     async def _work(self, jobs: BackgroundJobs) -> None:
         await self.registry_state.ready.wait()

@@ -29,7 +29,7 @@ class CloudServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, cloud: Cloud, ready: Callable[[str], None] | None) -> None:
         """Serve this cloud; ``ready`` is called with its address once it answers."""
         super().__init__(config)
-        self._cloud = cloud
+        self.cloud = cloud
         self._ready = ready
 
     @contextmanager
@@ -40,7 +40,7 @@ class CloudServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then say where."""
         await super().startup(sockets)
-        if self.started and sockets:
+        if self.started and sockets and not self.cloud.failed.is_set():
             host, port = sockets[0].getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             _log.info("cloud_ready", url=url, docs=f"{url}/docs")
@@ -49,7 +49,7 @@ class CloudServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye, then stop as uvicorn does."""
-        self._cloud.say_goodbye()
+        self.cloud.say_goodbye()
         await asyncio.sleep(0)  # the links' writers send their Bye
         await super().shutdown(sockets)
 
@@ -100,26 +100,34 @@ async def serve(
         settings: where and with which stores.
         ready: called with the address once requests are answered.
         stop: set it to end the service.
+
+    Raises:
+        LenteraError: the service cannot go on, such as StoreSchemaError: the registry's schema is newer than this.
     """
     server = _server(settings, ready)
     listener = listen(settings)
 
-    async def watch() -> None:
-        assert stop is not None  # noqa: S101 - started only with it
-        await stop.wait()
+    async def watch(event: asyncio.Event) -> None:
+        await event.wait()
         server.should_exit = True
 
-    watcher = asyncio.create_task(watch()) if stop is not None else None
+    cloud = server.cloud
+    watchers = [asyncio.create_task(watch(event)) for event in (stop, cloud.failed) if event is not None]
     try:
         await server.serve([listener])
     finally:
         listener.close()
-        if watcher is not None:
+        for watcher in watchers:
             watcher.cancel()
+    if cloud.failure is not None:
+        raise cloud.failure
 
 
 def main(settings: Settings) -> None:
-    """Run the cloud until SIGTERM or SIGINT (for the command line)."""
+    """Run the cloud until SIGTERM or SIGINT (for the command line).
+
+    Raises LenteraError when it cannot go on (already logged): exit with 1.
+    """
     import uvloop
 
     configure_logging(settings.log_level.value)

@@ -39,6 +39,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         await asyncio.gather(running, stopping, return_exceptions=True)
         await series.close()
         await registry.close()
+    if not running.cancelled():
+        running.result()  # what ended the work, such as a schema that is newer than this version
 
 
 def main(settings: Settings) -> None:

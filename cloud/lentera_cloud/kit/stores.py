@@ -11,6 +11,7 @@ from lentera_model.readings import Reading
 
 OK = "ok"
 AWAY = "unavailable: waiting for it to come back"
+FAILED = "failed: it cannot start, see the log"
 
 Result = TypeVar("Result")
 
@@ -23,13 +24,16 @@ class StoreState:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def bring_up(self, name: str, start: Callable[[], Awaitable[None]]) -> None:
-        """Start a store, again and again until it is there."""
+        """Start a store, again and again until it is there; what waiting does not mend is raised."""
 
         async def attempt() -> None:
             try:
                 await start()
             except StoreUnavailableError:
                 self.state = AWAY
+                raise
+            except BaseException:
+                self.state = FAILED
                 raise
 
         await until_available(name, attempt)

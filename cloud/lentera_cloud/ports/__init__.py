@@ -11,6 +11,7 @@ from lentera_cloud.ports.errors import (
     IdempotencyConflictError,
     StoreError,
     StoreRefusedError,
+    StoreSchemaError,
     StoreUnavailableError,
 )
 from lentera_cloud.ports.registry import Commands, Devices, Gateways, Jobs, Receipts, Registry, Tenants
@@ -40,6 +41,7 @@ __all__ = [
     "SeriesResult",
     "StoreError",
     "StoreRefusedError",
+    "StoreSchemaError",
     "StoreUnavailableError",
     "Tenants",
     "TimeSeries",

@@ -15,6 +15,12 @@ class StoreUnavailableError(StoreError):
     code = "store_unavailable"
 
 
+class StoreSchemaError(StoreError):
+    """The store's tables are not what this version can use: a person has to act, waiting does not help."""
+
+    code = "store_schema"
+
+
 class StoreRefusedError(StoreError):
     """The store is well but refuses this content: the same again will be refused again; the caller bisects."""
 

@@ -9,13 +9,23 @@ from typing import Any
 
 from alembic import command as alembic_command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from lentera_cloud.ports import StoreUnavailableError
+from lentera_cloud.ports import StoreSchemaError, StoreUnavailableError
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite connection waits for another process's write to end."""
@@ -95,14 +105,32 @@ class Database:
                         yield connection
 
     async def migrate(self) -> None:
-        """Bring the schema up to date. Raises :class:`StoreUnavailableError` when the database is away."""
+        """Bring the schema up to date.
+
+        Raises:
+            StoreUnavailableError: the database is away.
+            StoreSchemaError: its schema is newer than this version, or the migration fails.
+        """
         if self.is_sqlite and self._url.database:
             Path(self._url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
         async with self._transaction() as connection:
             if not self.is_sqlite:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            await connection.run_sync(_upgrade)
+            revision = await connection.run_sync(_revision)
+            try:
+                await connection.run_sync(_upgrade)
+            except (CommandError, ProgrammingError, NotSupportedError) as error:
+                raise StoreSchemaError(self._advice(revision, error)) from error
         self._migrated = True
+
+    def _advice(self, revision: str | None, error: Exception) -> str:
+        newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return (
+            f"the registry at {self.where} has schema revision {revision or 'none'}, which this version (newest known "
+            f"revision: {newest}) cannot bring up to date ({cause}): run the version that made this schema or a newer "
+            "one, restore a backup that fits this version, or see that the database user may alter tables"
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -161,6 +189,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("lentera_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _revision(connection: Connection) -> str | None:
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return ", ".join(heads) or None
 
 
 def _upgrade(connection: Connection) -> None:

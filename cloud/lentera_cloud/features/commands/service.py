@@ -13,7 +13,15 @@ from lentera_cloud.domain.events import CancelRequested, ExecutionReported, Link
 from lentera_cloud.domain.problems import ProblemCode
 from lentera_cloud.features.commands.waiting import Watchers
 from lentera_cloud.kit.problems import Problem
-from lentera_cloud.ports import Clock, CommandRecord, CommandRow, DeviceRow, IdempotencyConflictError, Registry
+from lentera_cloud.ports import (
+    Clock,
+    CommandRecord,
+    CommandRow,
+    DeviceRow,
+    IdempotencyConflictError,
+    Registry,
+    StoreUnavailableError,
+)
 from lentera_model.commands import (
     Cancel,
     Changed,
@@ -79,6 +87,8 @@ class CommandsService:
         self._is_connected = is_connected
         self._publish = publish
         self.watchers = Watchers()
+        self._unsent: dict[str, str] = {}
+        """Execution -> its tenant: stored while its gateway had a link, but the registry failed before it was sent."""
 
     async def create(self, tenant: str, created_by: str, wish: CommandWish) -> CommandRecord:
         """Store a command to one device and set it going.
@@ -95,8 +105,29 @@ class CommandsService:
         # A link that opens after this question finds the execution in the registry by itself.
         if record.replayed or not self._is_connected(execution.gateway):
             return record
-        moved = [await self.apply(tenant, one.execution_id, LinkUp()) or one for one in record.executions]
-        return CommandRecord(record.command, tuple(moved))
+        return CommandRecord(record.command, tuple([await self._first_send(one) for one in record.executions]))
+
+    async def _first_send(self, one: Execution) -> Execution:
+        """Send a stored execution; while the registry is away it stays queued and :meth:`send_unsent` sends it."""
+        self._unsent[one.execution_id] = one.tenant
+        try:
+            moved = await self.apply(one.tenant, one.execution_id, LinkUp())
+        except StoreUnavailableError as error:
+            _log.warning("send_waits", execution=one.execution_id, error=str(error))
+            return one
+        self._unsent.pop(one.execution_id, None)
+        return moved or one
+
+    async def send_unsent(self) -> None:
+        """Send what an outage of the registry kept from being sent (by the process that has the links, each second).
+
+        A link that opened meanwhile has sent it already: then nothing happens.
+        """
+        for execution_id, tenant in list(self._unsent.items()):
+            one = await self._commands.execution(tenant, execution_id)
+            if one is not None and one.state is ExecutionState.QUEUED and self._is_connected(one.gateway):
+                await self.apply(tenant, execution_id, LinkUp())
+            self._unsent.pop(execution_id, None)
 
     async def _luminaire(self, tenant: str, device_id: str) -> DeviceRow:
         device = await self._registry.devices.get(tenant, device_id)
