@@ -20,6 +20,8 @@ class FakeLamp:
         answers: whether it answers questions.
         answers_from_cache: whether an answer is what was last wished instead of what is.
         telemetry_s: how long after acting the power is published; None: not at all.
+        has_meter: whether its state carries the power that the bridge last knew.
+        repeats: how often the bridge publishes what it has cached, 50 ms apart, after the echo.
     """
 
     profile: LampProfile
@@ -30,6 +32,8 @@ class FakeLamp:
     answers_from_cache: bool = False
     telemetry_s: float | None = None
     says_last_seen: bool = False
+    has_meter: bool = True
+    repeats: int = 0
     level: float = 100.0
     wished: float = 100.0
     known_power_w: float = 60.0
@@ -79,7 +83,8 @@ class FakeLamp:
 
     def _state(self, level: float) -> bytes:
         last_seen_ms = self.last_seen_ms if self.says_last_seen else None
-        power = {} if self.topics.telemetry is not None else {"power_active_total": self.known_power_w}
+        metered = self.has_meter and self.topics.telemetry is None
+        power = {"power_active_total": self.known_power_w} if metered else {}
         return encode_state(self.profile, level, power, last_seen_ms)
 
     async def _listen(self) -> None:
@@ -95,7 +100,7 @@ class FakeLamp:
             else:
                 self.questions.append(body)
                 if self.answers:
-                    self._later(0.01, self._answer)
+                    self._later(0.01, self._measure if "power" in body else self._answer)
 
     def _later(self, delay_s: float | None, action: Callable[[], object]) -> None:
         if delay_s is None:
@@ -110,6 +115,19 @@ class FakeLamp:
         self._tasks.add(asyncio.create_task(run()))
 
     async def _echo(self) -> None:
+        await self.say(self._state(self.wished))
+        for number in range(1, self.repeats + 1):
+            self._later(0.05 * number, self._repeat)
+
+    async def _repeat(self) -> None:
+        """A report of something else: the bridge publishes all that it has cached, the wish among it."""
+        self.last_seen_ms += 1
+        await self.say(self._state(self.wished))
+
+    async def _measure(self) -> None:
+        """Answer what is asked about the power; the level beside it is the bridge's cached one."""
+        self.known_power_w = 60 * self.level / 100
+        self.last_seen_ms += 1
         await self.say(self._state(self.wished))
 
     def _act(self) -> None:

@@ -17,15 +17,30 @@ from tests.drivers.mqtt_street import (
 
 async def test_echo_and_act_is_proved_by_readback(mosquitto, name):
     started = time.monotonic()
-    end, lamp, _ = await command(mosquitto, name, 40, timeout_s=5)
+    end, lamp, _ = await command(mosquitto, name, 40, timeout_s=5, has_meter=False)
     assert (end.outcome, end.confirmed_by, end.reason) == ("succeeded", ConfirmedBy.READBACK, None)
+    assert len(lamp.questions) >= 2
     assert end.measured["level_percent"] == pytest.approx(40, abs=0.5)
     assert lamp.commands == [{"state": "ON", "brightness": 102}]
     assert time.monotonic() - started < 4
 
 
+async def test_a_cached_power_that_contradicts_is_a_veto_until_the_power_is_asked(mosquitto, name):
+    end, lamp, _ = await command(mosquitto, name, 40, timeout_s=5)
+    assert (end.outcome, end.confirmed_by, end.reason) == ("succeeded", ConfirmedBy.POWER, None)
+    assert end.measured["power_active_total"] == pytest.approx(24, abs=0.5)
+    assert {"power": ""} in lamp.questions
+
+
+async def test_a_bridge_that_repeats_its_cached_wish_proves_nothing(mosquitto, name):
+    end, _, _ = await command(mosquitto, name, 40, act_s=None, answers=False, repeats=10, says_last_seen=True)
+    assert (end.outcome, end.confirmed_by) == ("unproved", ConfirmedBy.ECHO)
+    end, _, _ = await command(mosquitto, name, 40, act_s=None, repeats=10, has_meter=False)
+    assert (end.outcome, end.reason) == ("failed", Reason.LEVEL_MISMATCH)
+
+
 async def test_off_is_proved_by_asking_for_the_state(mosquitto, name):
-    end, lamp, _ = await command(mosquitto, name, 0, timeout_s=5)
+    end, lamp, _ = await command(mosquitto, name, 0, timeout_s=5, has_meter=False)
     assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
     assert lamp.commands == [{"state": "OFF"}]
     assert {json.dumps(question) for question in lamp.questions} == {'{"state": ""}'}
@@ -52,12 +67,12 @@ async def test_a_late_echo_proves_nothing(mosquitto, name, echo_s):
 
 
 async def test_a_late_echo_does_not_hide_that_the_lamp_acted(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, timeout_s=5, act_s=0.2, echo_s=0.35)
+    end, _, _ = await command(mosquitto, name, 40, timeout_s=5, act_s=0.2, echo_s=0.35, has_meter=False)
     assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
 
 
 async def test_a_lamp_without_an_echo(mosquitto, name):
-    end, _, _ = await command(mosquitto, name, 40, timeout_s=5, echo_s=None)
+    end, _, _ = await command(mosquitto, name, 40, timeout_s=5, echo_s=None, has_meter=False)
     assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
 
 
@@ -67,7 +82,7 @@ async def test_answers_from_a_cache_prove_nothing_when_the_lamp_was_not_heard(mo
 
 
 async def test_a_slow_lamp_is_waited_for(mosquitto, name):
-    end, _, street = await command(mosquitto, name, 40, timeout_s=5, act_s=0.6)
+    end, _, street = await command(mosquitto, name, 40, timeout_s=5, act_s=0.6, has_meter=False)
     assert (end.outcome, end.confirmed_by) == ("succeeded", ConfirmedBy.READBACK)
     assert 100.0 in street.levels()[1:], "the answers on the way were kept"
 

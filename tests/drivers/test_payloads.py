@@ -160,6 +160,7 @@ def test_commands():
     assert json.loads(encode_set(Z2M, 0.01)) == {"state": "ON", "brightness": 1}
     assert json.loads(encode_get()) == {"brightness": ""}
     assert json.loads(encode_get(whether_off=True)) == {"state": ""}
+    assert json.loads(encode_get(power_key="power")) == {"power": ""}
 
 
 @given(st.sampled_from([Z2M, HA]), st.floats(0, 100))

@@ -44,13 +44,30 @@ CASES = [
     ("echo and nothing more", ASKS, [NEW], "unproved", ConfirmedBy.ECHO, Reason.UNPROVED),
     ("echo, asked, no answer", ASKS, [NEW, "ask"], "unproved", ConfirmedBy.ECHO, Reason.UNPROVED),
     ("echo twice, never asked", ASKS, [NEW, NEW], "unproved", ConfirmedBy.ECHO, Reason.UNPROVED),
-    ("echo, answer", ASKS, [NEW, "ask", NEW], "succeeded", ConfirmedBy.READBACK, None),
-    ("echo, old, then new", ASKS, [NEW, "ask", OLD, "ask", NEW], "succeeded", ConfirmedBy.READBACK, None),
+    ("echo, one answer", ASKS, [NEW, "ask", NEW], "unproved", ConfirmedBy.ECHO, Reason.UNPROVED),
+    ("echo, repeated by the bridge", ASKS, [NEW, "ask", NEW, NEW, NEW], "unproved", ConfirmedBy.ECHO, Reason.UNPROVED),
+    ("echo, two answers", ASKS, [NEW, "ask", NEW, "ask", NEW], "succeeded", ConfirmedBy.READBACK, None),
+    ("repeated, then the truth", ASKS, [NEW, "ask", NEW, "ask", OLD], "failed", None, Reason.LEVEL_MISMATCH),
+    ("old, then new", ASKS, [NEW, "ask", OLD, "ask", NEW, "ask", NEW], "succeeded", ConfirmedBy.READBACK, None),
     ("late echo after a question", ASKS, ["ask", NEW], "unproved", ConfirmedBy.ECHO, Reason.UNPROVED),
     ("late echo, then the truth", ASKS, ["ask", NEW, "ask", OLD], "failed", None, Reason.LEVEL_MISMATCH),
     ("late echo between old answers", ASKS, ["ask", OLD, NEW, "ask", OLD], "failed", None, Reason.LEVEL_MISMATCH),
-    ("late echo, then acted", ASKS, ["ask", OLD, NEW, "ask", NEW], "succeeded", ConfirmedBy.READBACK, None),
-    ("no echo, answers twice", ASKS, ["ask", NEW, "ask", NEW], "succeeded", ConfirmedBy.READBACK, None),
+    (
+        "late echo, then acted",
+        ASKS,
+        ["ask", OLD, NEW, "ask", NEW, "ask", NEW],
+        "succeeded",
+        ConfirmedBy.READBACK,
+        None,
+    ),
+    (
+        "no echo, three answers",
+        ASKS,
+        ["ask", NEW, "ask", NEW, "ask", NEW],
+        "succeeded",
+        ConfirmedBy.READBACK,
+        None,
+    ),
     ("never acts", ASKS, [NEW, "ask", OLD, "ask", OLD], "failed", None, Reason.LEVEL_MISMATCH),
     ("silence", ASKS, ["ask", "ask"], "failed", None, Reason.BUS_TIMEOUT),
     ("says nothing of its level", ASKS, ["ask", says()], "failed", None, Reason.BUS_TIMEOUT),
@@ -65,7 +82,7 @@ CASES = [
     (
         "heard again",
         ASKS,
-        [says(40, last_seen_ms=5), "ask", says(40, last_seen_ms=6)],
+        [says(40, last_seen_ms=5), "ask", says(40, last_seen_ms=6), "ask", says(40, last_seen_ms=7)],
         "succeeded",
         ConfirmedBy.READBACK,
         None,
@@ -80,11 +97,19 @@ CASES = [
         Reason.UNPROVED,
     ),
     (
-        "two answers whose power is a cached one",
+        "a power that contradicts is never outvoted",
         ASKS,
-        [says(40, 60), "ask", says(40, 60), says(40, 60)],
+        [says(40, 60), "ask", says(40, 60), "ask", says(40, 60), "ask", says(40, 60)],
+        "unproved",
+        ConfirmedBy.ECHO,
+        Reason.UNPROVED,
+    ),
+    (
+        "its power was asked for",
+        ASKS,
+        [says(40, 60), "ask", says(40, 60), "ask", says(40, 24)],
         "succeeded",
-        ConfirmedBy.READBACK,
+        ConfirmedBy.POWER,
         None,
     ),
     ("power in a message without a level", ASKS, [NEW, says(power_w=24)], "succeeded", ConfirmedBy.POWER, None),
@@ -114,6 +139,10 @@ def test_power_that_cannot_tell_old_from_new_proves_nothing(before_w, rated_w):
     watch = play(MEASURES, NEW, measured(24), before_w=before_w, rated_w=rated_w)
     assert proof.verdict(watch) is None
     assert proof.verdict_at_timeout(watch, 2.0).outcome == "unproved"
+
+
+def test_one_answer_is_enough_where_a_power_agrees_with_it():
+    assert play(ASKS, NEW, "ask", says(40, 24), before_w=None).proof is ConfirmedBy.READBACK
 
 
 def test_a_power_seen_since_can_be_the_old_one():
@@ -146,5 +175,10 @@ def test_when_to_ask():
     assert proof.next_question_ms(asked) == 1_156
     late = proof.observe(proof.asked(watch, 1_300), NEW, 1_310)
     assert proof.next_question_ms(late) == 1_310
-    assert proof.next_question_ms(proof.observe(asked, NEW, 1_010)) is None
+    once = proof.observe(asked, NEW, 1_010)
+    assert proof.next_question_ms(once) == 1_010, "the second question need not wait"
+    twice = proof.observe(proof.asked(once, 1_011), NEW, 1_020)
+    assert proof.next_question_ms(twice) is None
+    assert not once.doubted
+    assert proof.observe(asked, says(40, 60), 1_010).doubted
     assert proof.next_question_ms(proof.start(MEASURES, 40.0, RATED_W, {}, 0)) is None

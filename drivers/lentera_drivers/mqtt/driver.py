@@ -193,7 +193,8 @@ class MqttDriver:
         question_ms = proof.next_question_ms(watch)
         if question_ms is not None and question_ms <= now_ms:
             lamp.watch = proof.asked(watch, now_ms)
-            await self._ask(lamp, self._left_s(deadline_ms), whether_off=watch.target_percent <= 0)
+            left_s, off = self._left_s(deadline_ms), watch.target_percent <= 0
+            await self._ask(lamp, left_s, whether_off=off, for_power=watch.doubted)
             return
         until_ms = deadline_ms if question_ms is None else min(deadline_ms, question_ms)
         await _wait(lamp.news, (until_ms - now_ms) / 1000)
@@ -201,13 +202,14 @@ class MqttDriver:
     def _left_s(self, deadline_ms: int) -> float:
         return max(0.0, (deadline_ms - self._clock()) / 1000)
 
-    async def _ask(self, lamp: Lamp, timeout_s: float, *, whether_off: bool = False) -> None:
-        """Ask for the state; a question that the broker does not take is asked again later."""
+    async def _ask(self, lamp: Lamp, timeout_s: float, *, whether_off: bool = False, for_power: bool = False) -> None:
+        """Ask for the state or the power; a question that the broker does not take is asked again later."""
         if lamp.topics.get is None:
             return
-        if whether_off:
+        power_key = _power_key(lamp.profile) if for_power else None
+        if whether_off and power_key is None:
             lamp.asked_whether_off_ms = self._clock()
-        question = encode_get(whether_off=whether_off)
+        question = encode_get(whether_off=whether_off, power_key=power_key)
         try:
             await self._session.publish(lamp.topics.get, question, _QUESTION_EXPIRY_S, timeout_s)
         except MqttError as error:
@@ -322,6 +324,11 @@ def _client_id(owner: str, bus: MqttBus, devices: Sequence[DeviceConfig]) -> str
         named = "\n".join(sorted(device.id for device in devices))
         owner = hashlib.sha256(named.encode()).hexdigest()[:12]
     return f"lentera-{owner}-{bus.id}"
+
+
+def _power_key(profile: LampProfile) -> str | None:
+    """Return the payload key of the measured power, None for a lamp without one."""
+    return next((entry.key for entry in profile.fields if entry.quantity == "power_active_total"), None)
 
 
 def _offline(lamp: Lamp) -> Confirmation:

@@ -4,9 +4,13 @@ After a `/set`, Zigbee2MQTT publishes the wanted state at once, with the power i
 like a measurement, so the rules are:
 
 1. The first message that shows the wanted level is taken for the echo, whenever it comes, and proves nothing.
-2. *Readback*: after the echo the lamp is asked (`/get`); a message that shows the wanted level after such a question
-   proves it. If the message says when the lamp was last heard, that must be later than in the echo. If it carries a
-   power that speaks clearly against the level (which may be a cached one), a second such message is needed.
+2. *Readback*: after the echo the lamp is asked (`/get`). A bridge publishes its cached, wished level again with every
+   report of the lamp (power, link quality), so one message with the wanted level is no answer yet: it takes two, each
+   after a question of its own; a lamp that did not act answers the first question with its real level in between. One
+   is enough if it carries a power that agrees. A power that speaks clearly against the level is a veto, however often
+   the level is shown: then the lamp is asked for its power, and rule 3 decides. If a message says when the lamp was
+   last heard, that must be later than in the echo. (What is left: a lamp without a power meter that neither acts nor
+   answers but reports something twice in the time of one command. Nothing on the wire tells it from one that acted.)
 3. *Power*: a power that agrees with the wanted level proves it, if an earlier power lay clearly apart from it. The
    cached power of an echo is the earlier power, so an echo cannot pass this. A lamp that cannot be asked and was at the
    wanted level before, by its state and by a recent power, has nothing to do: that power proves it once the wish is
@@ -53,9 +57,10 @@ class Watch:
         echo_at_ms: when the wanted level was first shown.
         echo_last_seen_ms: the lamp's own `last_seen` in that message.
         asked_at_ms: the last question.
-        matches: messages with the wanted level after a question that came after the echo.
+        matches: messages with the wanted level, each after a question of its own that came after the echo.
         matched_at_ms: when the last of them came.
         trusted_from_ms: until then a message may be the answer to an earlier question, about something else.
+        doubted: whether the wanted level was shown with a power clearly apart: the power is what to ask for.
         proof: set when proved.
         measured: latest values published since the command.
         answered_percent: the last level shown that was not the echo's.
@@ -75,6 +80,7 @@ class Watch:
     trusted_from_ms: int = 0
     matches: int = 0
     matched_at_ms: int | None = None
+    doubted: bool = False
     proof: ConfirmedBy | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     answered_percent: float | None = None
@@ -143,11 +149,12 @@ def _observe_power(watch: Watch, power_w: float, telemetry: bool) -> Watch:
 
 def _observe_level(watch: Watch, level: float, message: LampMessage, now_ms: int) -> Watch:
     if not _is_target(watch, level):
-        return replace(watch, answered_percent=level, matches=0)
+        return replace(watch, answered_percent=level, matches=0, matched_at_ms=None)
     if watch.echo_at_ms is None:
         proof = ConfirmedBy.POWER if watch.already_there else None
         return replace(watch, echo_at_ms=now_ms, echo_last_seen_ms=message.last_seen_ms, proof=proof)
-    asked = watch.asked_at_ms is not None and watch.asked_at_ms >= watch.echo_at_ms
+    since_ms = watch.echo_at_ms if watch.matched_at_ms is None else watch.matched_at_ms
+    asked = watch.asked_at_ms is not None and watch.asked_at_ms >= since_ms
     fresh = (
         message.last_seen_ms is None
         or watch.echo_last_seen_ms is None
@@ -155,9 +162,11 @@ def _observe_level(watch: Watch, level: float, message: LampMessage, now_ms: int
     )
     if not (watch.rules.readback and asked and fresh and now_ms >= watch.trusted_from_ms):
         return watch
-    matches = watch.matches + 1
     power_w = message.values.get(_POWER)
-    needed = 2 if power_w is not None and _apart(watch, power_w) else 1
+    if power_w is not None and _apart(watch, power_w):
+        return replace(watch, doubted=True)
+    matches = watch.matches + 1
+    needed = 1 if power_w is not None and _agrees(watch, power_w) else 2
     proof = ConfirmedBy.READBACK if matches >= needed else None
     return replace(watch, matches=matches, matched_at_ms=now_ms, answered_percent=level, proof=proof)
 

@@ -108,13 +108,15 @@ def encode_set(profile: LampProfile, level_percent: float) -> bytes:
     return json.dumps(command, separators=(",", ":")).encode()
 
 
-def encode_get(*, whether_off: bool = False) -> bytes:
-    """Build Zigbee2MQTT's question for the brightness, or for on/off.
+def encode_get(*, whether_off: bool = False, power_key: str | None = None) -> bytes:
+    """Build Zigbee2MQTT's question for the brightness, for on/off, or for the measured power under its payload key.
 
     Only one of them: it reads each attribute over the radio and publishes after each, the others as it last knew or
     wished them. After a command to a level, the answer about on/off would carry the wished brightness; after a command
     to switch off, the answer about the brightness would carry the wished OFF.
     """
+    if power_key is not None:
+        return json.dumps({power_key: ""}).encode()
     return b'{"state":""}' if whether_off else b'{"brightness":""}'
 
 
