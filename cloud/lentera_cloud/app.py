@@ -38,6 +38,7 @@ from lentera_cloud.features.series import routes as series_routes
 from lentera_cloud.features.series.service import SeriesService
 from lentera_cloud.kit import docs, openapi, problems
 from lentera_cloud.kit.background import BackgroundJobs, Job
+from lentera_cloud.kit.bodies import BodyLimit
 from lentera_cloud.kit.events import EventBus
 from lentera_cloud.kit.identity import Identity
 from lentera_cloud.kit.maintenance import maintenance_jobs
@@ -47,6 +48,7 @@ from lentera_cloud.kit.stores import StoreState, WatchedSeries
 from lentera_cloud.kit.times import SystemClock
 from lentera_cloud.ports import Clock, Registry, TimeSeries
 from lentera_cloud.settings import SeriesKind, Settings
+from lentera_model.batch import DEFAULT_LIMITS
 from lentera_model.commands import LinkLost
 from lentera_model.protocol import Bye, CancelMessage, CommandMessage
 
@@ -54,6 +56,8 @@ START_PATIENCE_S = 3.0
 """How long the start waits for the stores before it goes on without them, degraded."""
 RECONNECT_S = 1.0
 UNSENT_EVERY_S = 1.0
+BATCH_SLACK_BYTES = 4 << 10
+"""Over the limit of a batch by less than this, its route says what a batch may have."""
 
 _log = structlog.get_logger(__name__)
 
@@ -251,6 +255,7 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
     state.health = cloud.health
     problems.install(app)
+    app.add_middleware(BodyLimit, limits={"/v1/batches": DEFAULT_LIMITS.sealed_bytes + BATCH_SLACK_BYTES})
     docs.install(app)
     openapi.install(app)
     for routes in (device_routes, command_routes, series_routes, gateway_routes, ingest_routes, health_routes):

@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 
 from lentera_cloud.app import Cloud, create_app
+from lentera_cloud.kit.http import HEAD_BYTES, HttpProtocol
 from lentera_cloud.kit.logs import configure_logging
 from lentera_cloud.kit.websockets import LinkProtocol
 from lentera_cloud.settings import Settings
@@ -19,6 +20,10 @@ PING_S = 20.0
 """A link whose websocket ping is not answered within this time is dead."""
 STOP_WITHIN_S = 1
 BACKLOG = 2048
+KEEP_ALIVE_S = 15
+"""A connection without a request is closed after this time."""
+CONNECTIONS = 20_000
+"""More connections than this, links among them, are answered 503."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +64,10 @@ def _server(settings: Settings, ready: Callable[[str], None] | None) -> CloudSer
     config = uvicorn.Config(
         app,
         loop="uvloop",
+        http=HttpProtocol,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        limit_concurrency=CONNECTIONS,
         ws=LinkProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=PING_S,

@@ -23,6 +23,7 @@ class ProblemCode(StrEnum):
     NOT_A_LUMINAIRE = "not_a_luminaire"
     BATCH_REFUSED = "batch_refused"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
     STORE_UNAVAILABLE = "store_unavailable"
     INTERNAL = "internal"
 
@@ -44,6 +45,7 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.NOT_A_LUMINAIRE: (HTTPStatus.UNPROCESSABLE_ENTITY, "The device is no luminaire"),
     ProblemCode.BATCH_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The batch cannot be stored"),
     ProblemCode.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
+    ProblemCode.TOO_SLOW: (HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time"),
     ProblemCode.STORE_UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "A store cannot be reached now"),
     ProblemCode.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed"),
 }
