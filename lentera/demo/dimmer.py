@@ -14,8 +14,8 @@ from lentera.client import AsyncClient
 from lentera.errors import CloudTroubleError, FrontDoorError, UnreachableError
 
 LEVELS_PERCENT = tuple(range(0, 101, 5))
-# A lamp that can prove itself only by its measured power (Home Assistant's schema) cannot prove a step that is smaller
-# than what its meter and its power curve leave open; 30 points are well above that for every profile.
+# A lamp that only its measured power can prove (Home Assistant's schema) proves a small step by the power drawn before,
+# which is no scale at the lowest levels: a step from 5 to 15 % ended unproved. 30 points are beyond that.
 SMALLEST_STEP_PERCENT = 30
 PATIENCE_S = 30.0
 RETRY_PAUSE_S = 0.25
