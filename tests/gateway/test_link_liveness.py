@@ -5,7 +5,7 @@ import random
 import socket
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 import lentera_gateway.link.client
 from lentera_gateway.clock import monotonic_ms
@@ -13,7 +13,7 @@ from lentera_gateway.journal.index import Key
 from lentera_gateway.link import LinkTiming
 from lentera_gateway.link.connection import WINDOW_BYTES
 from lentera_gateway.link.liveness import Liveness
-from lentera_model.protocol import Bye
+from lentera_model.protocol import Bye, CommandUpdate, decode_gateway_message
 from lentera_model.readings import Sample
 from tests.gateway.cloud import OpenCloud
 from tests.gateway.line import Line, line
@@ -119,6 +119,30 @@ async def test_the_window_bounds_the_unacknowledged_bytes(tmp_path):
         fit = int(WINDOW_BYTES // sizes) + 1
         assert 2 <= fit < 8
         assert len(it.cloud.arrivals) == fit
+
+
+async def test_an_answered_ping_drops_the_reports_written_before_it_and_no_other(tmp_path, monkeypatch):
+    may_report = asyncio.Event()
+    send = ClientConnection.send
+
+    async def send_ends_late(connection, message):
+        decoded = decode_gateway_message(message)
+        if isinstance(decoded, CommandUpdate) and decoded.state == "succeeded":
+            await may_report.wait()
+        await send(connection, message)
+
+    monkeypatch.setattr(ClientConnection, "send", send_ends_late)
+    async with line(tmp_path) as it:
+        await it.cloud.until(lambda: it.client.state.up)
+        await it.cloud.command("e1", "lamp-1", 40)
+        await it.cloud.until(lambda: it.cloud.states("e1") == ["accepted", "running"])
+        pings = len(it.cloud.reports)
+        await it.cloud.until(lambda: len(it.cloud.reports) > pings + 2)
+        assert it.cloud.states("e1") == ["accepted", "running"]
+        it.cloud.cut()
+        may_report.set()
+        await it.cloud.until(lambda: it.cloud.states("e1")[-1:] == ["succeeded"])
+        await it.cloud.until(lambda: len(it.client.parts.updates) == 0)
 
 
 @pytest.mark.parametrize(("chance", "wait_s"), [(0.0, 60.0), (1.0, 90.0)])
