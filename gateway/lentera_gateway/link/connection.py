@@ -108,11 +108,7 @@ class Connection:
         await self._greet()
         opened()
         parts = self._parts
-        self._live_after = parts.journal.order
-        parts.updates.reconnected()
-        parts.devices.on_change = self._device_changed
-        self._statuses = [device for device, state in parts.devices.states.items() if state.online is not None]
-        self._apply_mode()
+        self._begin()
         tasks = [
             asyncio.create_task(step(), name=f"link-{name}")
             for name, step in (
@@ -135,6 +131,15 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self) -> None:
+        """Choose what goes first on this connection: fresh batches, the latest reports, the known states of devices."""
+        parts = self._parts
+        self._live_after = parts.journal.order
+        parts.updates.reconnected()
+        parts.devices.on_change = self._device_changed
+        self._statuses = [device for device, state in parts.devices.states.items() if state.online is not None]
+        self._apply_mode()
 
     async def _greet(self) -> None:
         parts = self._parts
