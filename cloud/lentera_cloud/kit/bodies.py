@@ -12,6 +12,9 @@ JSON_BODY_BYTES = 64 << 10
 BODY_WITHIN_S = 30.0
 """A body that is not whole by then is not waited for: its sender would hold a connection for ever."""
 
+DRAIN_WITHIN_S = 2.0
+DRAIN_BYTES = 8 << 20
+
 
 class _Cut(Exception):
     """Ends the route's reading of a body; what it makes of that is replaced by the problem."""
@@ -41,6 +44,7 @@ class BodyLimit:
                 if guard.started:
                     raise
         if guard.problem is not None and not guard.started:
+            await guard.drain()
             response = guard.problem.response()
             response.headers["connection"] = "close"
             await response(scope, receive, send)
@@ -57,6 +61,7 @@ class _Guard:
         self._send = send
         self._bytes = 0
         self._whole = False
+        self._late = False
         self._deadline = asyncio.get_running_loop().time() + BODY_WITHIN_S
 
     def too_large(self) -> None:
@@ -75,6 +80,7 @@ class _Guard:
         except TimeoutError as error:
             detail = f"The body did not come within {BODY_WITHIN_S:g} s: send it again, all at once."
             self.problem = Problem(ProblemCode.TOO_SLOW, detail)
+            self._late = True
             raise _Cut from error
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
@@ -83,6 +89,17 @@ class _Guard:
                 self.too_large()
                 raise _Cut
         return message
+
+    async def drain(self) -> None:
+        """Throw the rest away for a moment: who is still sending when the connection closes never sees the answer."""
+        try:
+            async with asyncio.timeout(0 if self._late else DRAIN_WITHIN_S):
+                while not self._whole and self._bytes < DRAIN_BYTES:
+                    message = await self._receive()
+                    self._bytes += len(message.get("body", b""))
+                    self._whole = not message.get("more_body", False)
+        except TimeoutError:
+            return
 
     async def send(self, message: Message) -> None:
         """Pass the answer on, unless the body was cut: what a route says of half a body is beside the point."""
