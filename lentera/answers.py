@@ -29,7 +29,7 @@ class LatestValue(_Answer, frozen=True, kw_only=True):
     """The newest value of one quantity, in `unit`, read at `at`; `quality` as the API names it."""
 
     value: float
-    unit: str
+    unit: str | None
     at: datetime
     quality: int | str = 0
 
@@ -108,10 +108,10 @@ class Command(_Answer, frozen=True, kw_only=True):
 
 
 class QuantityAnswer(_Answer, frozen=True, kw_only=True):
-    """Name and SI unit of a column of a series."""
+    """Name and SI unit of a column of a series; None for a quantity that only a newer gateway knows."""
 
     name: str
-    unit: str
+    unit: str | None
 
 
 class Point(_Answer, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ def row_of(device: Device, words: Words, now: datetime) -> list[str]:
         device.name,
         words.either(f"kind.{device.kind}", device.kind),
         "-" if level is None else f"{level:.0f} %",
-        "-" if power is None else f"{output.number(power.value)} {power.unit}",
+        "-" if power is None else f"{output.number(power.value)} {power.unit or ''}",
         _age(device, words, now),
         words(f"online.{str(device.online).lower()}"),
     ]
@@ -98,7 +98,7 @@ def _print_one(device: Device, words: Words) -> None:
     if device.latest:
         typer.echo()
         rows = [
-            [name, output.number(value.value, 3), value.unit, age_text((now - value.at).total_seconds())]
+            [name, output.number(value.value, 3), value.unit or "-", age_text((now - value.at).total_seconds())]
             for name, value in sorted(device.latest.items())
         ]
         titles = [words(f"column.{name}") for name in ("quantity", "value", "unit", "age")]

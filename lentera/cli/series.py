@@ -104,7 +104,7 @@ def _answer(asked: _Asked, output_format: Format, plot: bool) -> None:
 
 
 def _table(found: Series, words: Words) -> None:
-    headers = [words("column.at"), *(f"{column.name} ({column.unit})" for column in found.quantities)]
+    headers = [words("column.at"), *(f"{column.name} ({column.unit or '?'})" for column in found.quantities)]
     pattern = "%Y-%m-%d %H:%M:%S"
     rows = [
         [
@@ -123,5 +123,5 @@ def _plot(found: Series) -> None:
     first, final = found.points[0].at.astimezone(), found.points[-1].at.astimezone()
     for column in found.quantities:
         typer.echo(f"{found.device} {column.name}, {first:%H:%M:%S} to {final:%H:%M:%S}")
-        for line in draw([point.values.get(column.name) for point in found.points], width, 8, column.unit):
+        for line in draw([point.values.get(column.name) for point in found.points], width, 8, column.unit or ""):
             typer.echo(line)

@@ -138,7 +138,8 @@ def street_part(options: DemoOptions, run_dir: Path, port: int) -> Part:
         f"ws://127.0.0.1:{port}/v1/link",
         str(run_dir / "key.pem"),
     )
-    return Part("street", "street", arguments, run_dir / "street.log")
+    # Its ledger, ports and wires end with it: another street would be another run.
+    return Part("street", "street", arguments, run_dir / "street.log", replaceable=False)
 
 
 def cloud_settings(options: DemoOptions, run_dir: Path, port: int) -> dict[str, str]:

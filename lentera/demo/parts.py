@@ -20,13 +20,17 @@ LOG_TAIL_LINES = 15
 
 @dataclass
 class Part:
-    """One child: `role` and `arguments` of lentera.demo.child, its environment, and the log both its outputs go to."""
+    """One child: `role` and `arguments` of lentera.demo.child, its environment, and the log both its outputs go to.
+
+    A part that is not `replaceable` ends the demo when it dies: what it held is gone with it.
+    """
 
     name: str
     role: str
     arguments: tuple[str, ...]
     log: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    replaceable: bool = True
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
 
@@ -84,7 +88,7 @@ class Part:
 
 
 class Parts:
-    """All children together. Until `settled` is set a death is fatal; afterwards the child is started again."""
+    """All children together. Until `settle` a death is fatal; afterwards a replaceable child is started again."""
 
     def __init__(self, note: Callable[[str], None], pid_file: Path) -> None:
         self._parts: dict[str, Part] = {}
@@ -105,7 +109,7 @@ class Parts:
         self._watchers[part.name] = asyncio.create_task(self._watch(part), name=f"watch {part.name}")
 
     def settle(self) -> None:
-        """From now on a part that dies is started again."""
+        """From now on a part that dies is started again, if it can be."""
         self._settled = True
 
     async def stop(self, name: str, grace_s: float) -> bool:
@@ -127,14 +131,8 @@ class Parts:
     async def _watch(self, part: Part) -> None:
         while part.process is not None:
             code = await part.process.wait()
-            if not self._settled:
-                if not self.death.done():
-                    self.death.set_exception(
-                        PartDiedError(
-                            f"The {part.name} ended with code {code} before the demo was ready. The end of its log "
-                            f"{part.log}:\n{part.tail()}"
-                        )
-                    )
+            if not self._settled or not part.replaceable:
+                self._give_up(part, code)
                 return
             part.restarts += 1
             self._note(f"the {part.name} ended with code {code}; starting it again")
@@ -142,6 +140,13 @@ class Parts:
             await asyncio.sleep(RESTART_PAUSE_S)
             await part.start()
             self._write_pids()
+
+    def _give_up(self, part: Part, code: int) -> None:
+        """Let whoever waits for `death` know that the demo cannot go on, and why."""
+        when = ", and what it held is gone with it" if self._settled else " before the demo was ready"
+        text = f"The {part.name} ended with code {code}{when}. The end of its log {part.log}:\n{part.tail()}"
+        if not self.death.done():
+            self.death.set_exception(PartDiedError(text))
 
     def _write_pids(self) -> None:
         """Tell the parts' process ids to whoever wants to kill one and see what happens."""

@@ -50,6 +50,7 @@ class Demo:
             async with AsyncClient(launched.url, launched.token) as client:
                 if self.options.seconds is None:
                     await watch(self.view, client, launched, self.interrupted, None)
+                    self._raise_death()
                     await self._leave_bucket(launched, clean=False)
                     return None
                 return await self._counted(client, launched, self.options.seconds)
@@ -64,6 +65,7 @@ class Demo:
         if launched is None:
             return None
         self.parts.settle()
+        self.parts.death.add_done_callback(lambda _: self.interrupted.set())
         session = Session(launched.url, launched.token, launched.tenant, os.getpid(), str(self.run_dir))
         write_session(session_path(os.environ), session)
         if not self.options.json:
@@ -97,12 +99,18 @@ class Demo:
             group.create_task(self._end_after(seconds, over))
             await dimmer.run(over)
         self.view.end()
+        self._raise_death()
         if self.interrupted.is_set():
             raise InterruptedDemoError("The run was interrupted, so nothing was checked. Let it run to its end.")
         await self._calm_stop(launched)
         found = await check(self.options, launched, dimmer.tally, seconds, self.view.note)
         await self._leave_bucket(launched, clean=found.clean)
         return found
+
+    def _raise_death(self) -> None:
+        """Raise PartDiedError if a part died that cannot be replaced."""
+        if self.parts.death.done():
+            self.parts.death.result()
 
     async def _leave_bucket(self, launched: Launched, *, clean: bool) -> None:
         """Delete the bucket that this run made in InfluxDB if there is nothing left to look at; else say its name."""

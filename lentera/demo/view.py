@@ -74,7 +74,7 @@ def _percent(value: float | None) -> str:
 
 def _power(device: Device) -> str:
     power = device.latest.get(POWER)
-    return "-" if power is None else f"{power.value:.1f} {power.unit}"
+    return "-" if power is None else f"{power.value:.1f} {power.unit or ''}"
 
 
 class View:

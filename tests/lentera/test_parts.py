@@ -89,3 +89,19 @@ async def test_a_part_that_dies_later_is_started_again_and_stops_when_told(tmp_p
     await parts.stop_all([("idler", 5)])
     assert not part.running
     assert not second.is_running()
+
+
+async def test_a_part_that_cannot_be_replaced_ends_the_demo_when_it_dies_later(tmp_path: Path) -> None:
+    from lentera.demo.parts import Part, Parts
+    from lentera.errors import PartDiedError
+
+    parts = Parts(lambda text: None, tmp_path / "demo.json")
+    street = Part("street", "idle", (), tmp_path / "street.log", replaceable=False)
+    await parts.start(street)
+    parts.settle()
+    assert street.process is not None
+    street.process.kill()
+    with pytest.raises(PartDiedError, match="what it held is gone with it"):
+        await asyncio.wait_for(parts.death, 10)
+    assert street.restarts == 0
+    await parts.stop_all([])
