@@ -17,12 +17,13 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(_Answer, frozen=True, kw_only=True):
-    """GET /v1/health: `status` is ok or degraded; `registry` and `series` say which store is which."""
+    """GET /v1/health: `status` is ok or degraded; `registry`, `series` and `ingest` say in words which part it is."""
 
     status: str
     version: str
     registry: str
     series: str
+    ingest: str = "ok"
 
 
 class LatestValue(_Answer, frozen=True, kw_only=True):
