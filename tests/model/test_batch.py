@@ -282,7 +282,7 @@ def test_a_frame_that_asks_for_a_larger_window_than_any_batch_needs_is_refused()
     body = msgspec.msgpack.encode(block())
     plain = forge(body)
     # Incompressible, so that the frame keeps its window instead of shrinking to its content.
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
     compressor = zstd.ZstdCompressor(options=options)
     wide = compressor.compress(body) + compressor.flush()
     with pytest.raises(CorruptBatchError, match="does not unpack"):
