@@ -42,64 +42,71 @@ async def _service(request: HttpRequest) -> SeriesService:
     return request.app.state.series
 
 
+DeviceId = Annotated[
+    str,
+    Query(
+        pattern=ID_PATTERN,
+        description="Id of a device.",
+        openapi_examples=_tried(the_cabinets_meter="meter-cabinet", a_lamp="lamp-001"),
+    ),
+]
+Quantities = Annotated[
+    list[str],
+    Query(
+        default_factory=list,
+        max_length=MAX_QUANTITIES,
+        description="Repeat it for several; none asks for all that the device has.",
+        openapi_examples=_tried(power=["power_active_total"], power_and_voltage=["power_active_total", "voltage_l1"]),
+    ),
+]
+From = Annotated[
+    str,
+    Query(
+        alias="from",
+        max_length=40,
+        description="First moment: RFC 3339, or before now like -1h, -7d.",
+        openapi_examples=_tried(an_hour_ago="-1h", a_moment="2026-11-25T01:00:00Z"),
+    ),
+]
+To = Annotated[
+    str,
+    Query(
+        max_length=40,
+        description="Moment after the last: RFC 3339, -10m, or now.",
+        openapi_examples=_tried(now="now", ten_minutes_ago="-10m"),
+    ),
+]
+Every = Annotated[
+    str | None,
+    Query(
+        max_length=12,
+        description="Length of windows: 10s, 15m, 1h, 1d. They are multiples since 1970 in UTC; empty ones are left"
+        " out. Without it every stored reading is a point.",
+        openapi_examples=_tried(minutes="1m", quarters_of_an_hour="15m"),
+    ),
+]
+HowToJoin = Annotated[
+    Aggregate | None, Query(description="What to make of a window's readings; mean if left out.", examples=["mean"])
+]
+Limit = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_LIMIT,
+        description=f"Most points to give; with json {DEFAULT_LIMIT} if left out.",
+        examples=[1000],
+    ),
+]
+
+
 async def _asked(
-    device: Annotated[
-        str,
-        Query(
-            pattern=ID_PATTERN,
-            description="Id of a device.",
-            openapi_examples=_tried(the_cabinets_meter="meter-cabinet", a_lamp="lamp-001"),
-        ),
-    ],
-    quantity: Annotated[
-        list[str],
-        Query(
-            default_factory=list,
-            max_length=MAX_QUANTITIES,
-            description="Repeat it for several; none asks for all that the device has.",
-            openapi_examples=_tried(
-                power=["power_active_total"], power_and_voltage=["power_active_total", "voltage_l1"]
-            ),
-        ),
-    ],
-    from_: Annotated[
-        str,
-        Query(
-            alias="from",
-            max_length=40,
-            description="First moment: RFC 3339, or before now like -1h, -7d.",
-            openapi_examples=_tried(an_hour_ago="-1h", a_moment="2026-11-25T01:00:00Z"),
-        ),
-    ] = "-1h",
-    to: Annotated[
-        str,
-        Query(
-            max_length=40,
-            description="Moment after the last: RFC 3339, -10m, or now.",
-            openapi_examples=_tried(now="now", ten_minutes_ago="-10m"),
-        ),
-    ] = "now",
-    every: Annotated[
-        str | None,
-        Query(
-            max_length=12,
-            description="Length of windows: 10s, 15m, 1h, 1d. They are multiples since 1970 in UTC; empty ones are left"
-            " out. Without it every stored reading is a point.",
-            openapi_examples=_tried(minutes="1m", quarters_of_an_hour="15m"),
-        ),
-    ] = None,
-    aggregate: Annotated[
-        Aggregate | None, Query(description="What to make of a window's readings; mean if left out.", examples=["mean"])
-    ] = None,
-    limit: Annotated[
-        int | None,
-        Query(
-            ge=1,
-            le=MAX_LIMIT,
-            description=f"Most points to give; with json {DEFAULT_LIMIT} if left out.",
-            examples=[1000],
-        ),
-    ] = None,
+    device: DeviceId,
+    quantity: Quantities,
+    from_: From = "-1h",
+    to: To = "now",
+    every: Every = None,
+    aggregate: HowToJoin = None,
+    limit: Limit = None,
 ) -> Request:
     return Request(device, quantity, from_, to, every, aggregate, limit)
 
