@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,21 @@ def watch_proofs(demo: Demo, seconds: float) -> list[tuple[str, float]]:
         return proved_levels(api)
 
 
+def at_risk(entries: list[LedgerEntry], killed_ms: int) -> Counter[tuple[str, str]]:
+    """How many values of each device and quantity were answered in the moment that a kill may cost.
+
+    Counted, not dated: where a value repeats, the ledger check cannot say which of the equal ones is the lost one, and
+    one of which nobody knows whether it arrived may have been given the row of one that did.
+    """
+    early, late = killed_ms - LAST_WORDS_MS, killed_ms + KILL_TAKES_MS
+    return Counter(
+        (entry.device, quantity)
+        for entry in entries
+        if entry.kind in ("answered", "unsure") and early <= entry.at_ms <= late
+        for quantity in entry.values
+    )
+
+
 @pytest.mark.slow
 def test_nothing_is_missing_or_doubled_when_the_broker_is_killed(tmp_path: Path) -> None:
     if find_mosquitto() is None:
@@ -96,9 +112,9 @@ def test_a_killed_gateway_loses_at_most_its_last_moment(tmp_path: Path) -> None:
         stored = asyncio.run(stored_readings(demo, devices))
         result = audit(entries, stored, tolerance_ms=LATE_MS, repeat_window_ms=LATE_MS)
         lost = [finding for finding in result.details if finding.what == "missing"]
-        assert len(lost) == result.missing <= report["readings"]["missing"]
-        early, late = killed_ms - LAST_WORDS_MS, killed_ms + KILL_TAKES_MS
-        assert all(early <= finding.at_ms <= late for finding in lost), f"{killed_ms}: {lost}\n{demo.log()}"
+        assert len(lost) == result.missing, "more findings than are listed"
+        excess = Counter((finding.device, finding.quantity) for finding in lost) - at_risk(entries, killed_ms)
+        assert not excess, f"{excess}\n{killed_ms}: {lost}\n{demo.log()}"
         assert result.duplicated == 0, f"{report}\n{demo.log()}"
         assert any(entry.kind == "answered" and entry.at_ms > killed_ms + 3000 for entry in entries), (
             "it never came back"
