@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from lentera_sim.errors import BrokerStartError
+from lentera_sim.ports import LOOPBACK, hold_port, port_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class RunningBroker:
     process: subprocess.Popen[bytes]
     command: Sequence[str]
     log_path: Path
+    held_port: socket.socket
 
     async def supervise(self) -> None:
         """Start the broker again each time it has died, with the same command, so on the same port; until cancelled.
@@ -81,6 +83,7 @@ class RunningBroker:
             if asyncio.get_running_loop().time() > deadline:
                 self.process.kill()
             await asyncio.sleep(0.01)
+        self.held_port.close()
 
 
 async def start_broker(choice: BrokerChoice, run_dir: Path) -> RunningBroker:
@@ -93,22 +96,17 @@ async def start_broker(choice: BrokerChoice, run_dir: Path) -> RunningBroker:
     if choice == "mosquitto" and mosquitto is None:
         raise BrokerStartError("Mosquitto is not installed: `apt install mosquitto`, or choose the broker `amqtt`")
     for attempt in range(1, _ATTEMPTS + 1):
-        port = _free_port()
+        held = hold_port()
+        port = port_of(held)
         kind = "amqtt" if mosquitto is None else "mosquitto"
         command = _amqtt_command(port) if mosquitto is None else _mosquitto_command(mosquitto, port, run_dir)
         process = _spawn(command, run_dir / "broker.log")
         if await _await_answer(process, port):
-            return RunningBroker(kind, "127.0.0.1", port, process, command, run_dir / "broker.log")
-        # The port may have been taken between asking for a free one and the broker's start.
+            return RunningBroker(kind, LOOPBACK, port, process, command, run_dir / "broker.log", held)
+        held.close()
         if attempt == _ATTEMPTS:
             raise BrokerStartError(f"{kind} does not answer on port {port}; see {run_dir / 'broker.log'}")
     raise AssertionError("unreachable")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _mosquitto_command(program: Path, port: int, run_dir: Path) -> list[str]:

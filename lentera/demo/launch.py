@@ -61,10 +61,11 @@ class Launched:
         await appears(self.run_dir / "quieted", QUIET_LIMIT_S, "the street did not fall quiet")
 
 
-async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callable[[str], None]) -> Launched:
-    """Start everything and return once the lamps are lit. Raises DemoError subclasses, and what the API refuses."""
-    port = options.port or free_port()
-    check_free(port)
+async def launch(options: DemoOptions, run_dir: Path, port: int, parts: Parts, note: Callable[[str], None]) -> Launched:
+    """Start everything, the cloud on `port`, and return once the lamps are lit.
+
+    Raises DemoError subclasses, and what the API refuses.
+    """
     if options.influx:
         from lentera.demo.influx import knock
 
@@ -104,24 +105,17 @@ async def launch(options: DemoOptions, run_dir: Path, parts: Parts, note: Callab
     )
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def hold_cloud_port(port: int) -> socket.socket:
+    """Hold `port` of the loopback for the cloud (0: a free one). Raises CannotListenError if another program has it."""
+    from lentera_sim.ports import hold_port
 
-
-def check_free(port: int) -> None:
-    """Raise CannotListenError if another program has this port of the loopback."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise CannotListenError(
-                f"The demo cannot listen on port {port} of 127.0.0.1: {error.strerror}. Name another port with --port, "
-                "or leave it out and a free one is taken."
-            ) from error
+    try:
+        return hold_port(port)
+    except OSError as error:
+        raise CannotListenError(
+            f"The demo cannot listen on port {port} of 127.0.0.1: {error.strerror}. Name another port with --port, "
+            "or leave it out and a free one is taken."
+        ) from error
 
 
 def street_part(options: DemoOptions, run_dir: Path, port: int) -> Part:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lentera.client import AsyncClient
 from lentera.demo.dimmer import Dimmer
-from lentera.demo.launch import Launched, launch
+from lentera.demo.launch import Launched, hold_cloud_port, launch
 from lentera.demo.options import DemoOptions
 from lentera.demo.parts import Parts
 from lentera.demo.verdict import CountedRun
@@ -43,25 +43,31 @@ class Demo:
 
     async def run(self) -> CountedRun | None:
         """Run until the end: what a counted run found, None for an open-ended one. Raises DemoError subclasses."""
-        try:
-            launched = await self._start()
-            if launched is None:
-                return None
-            async with AsyncClient(launched.url, launched.token) as client:
-                if self.options.seconds is None:
-                    await watch(self.view, client, launched, self.interrupted, None)
-                    self._raise_death()
-                    await self._leave_bucket(launched, clean=False)
+        # Held to the end: nobody may be given the port while the cloud starts, nor while it starts again.
+        with hold_cloud_port(self.options.port) as held:
+            try:
+                launched = await self._start(held.getsockname()[1])
+                if launched is None:
                     return None
-                return await self._counted(client, launched, self.options.seconds)
-        finally:
-            self.view.end()
-            remove_session(session_path(os.environ), os.getpid())
-            await self.parts.stop_all(QUICK_STOP)
+                return await self._go_on(launched)
+            finally:
+                self.view.end()
+                remove_session(session_path(os.environ), os.getpid())
+                await self.parts.stop_all(QUICK_STOP)
 
-    async def _start(self) -> Launched | None:
-        """Start everything; None if Ctrl-C came first."""
-        launched = await self._unless_interrupted(launch(self.options, self.run_dir, self.parts, self.view.note))
+    async def _go_on(self, launched: Launched) -> CountedRun | None:
+        """Let the lit street run: until interrupted, or for as long as it is counted."""
+        async with AsyncClient(launched.url, launched.token) as client:
+            if self.options.seconds is None:
+                await watch(self.view, client, launched, self.interrupted, None)
+                self._raise_death()
+                await self._leave_bucket(launched, clean=False)
+                return None
+            return await self._counted(client, launched, self.options.seconds)
+
+    async def _start(self, port: int) -> Launched | None:
+        """Start everything, the cloud on `port`; None if Ctrl-C came first."""
+        launched = await self._unless_interrupted(launch(self.options, self.run_dir, port, self.parts, self.view.note))
         if launched is None:
             return None
         self.parts.settle()

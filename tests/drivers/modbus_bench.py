@@ -1,6 +1,5 @@
 """What the tests of the Modbus driver share: a driver with all that it reports, small profiles, and servers."""
 
-import socket
 import time
 from contextlib import asynccontextmanager
 
@@ -12,6 +11,7 @@ from lentera_drivers.modbus.driver import ModbusDriver
 from lentera_drivers.profiles import MeterProfile, encode_registers, load_profile
 from lentera_model.config import DeviceConfig, ModbusBus
 from lentera_model.readings import Sample
+from lentera_sim.ports import hold_port
 from tests.drivers.wires import parse_request, rtu_frame
 
 TIMEOUT_MS = 150
@@ -92,18 +92,13 @@ def image_of(profile: MeterProfile, values: dict[str, float]) -> list[SimData]:
 
 @asynccontextmanager
 async def tcp_server(*devices: SimDevice):
-    server = ModbusTcpServer(list(devices), address=("127.0.0.1", free_port()))
-    await server.serve_forever(background=True)
-    try:
-        yield server
-    finally:
-        await server.shutdown()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    with hold_port() as held:
+        server = ModbusTcpServer(list(devices), address=held.getsockname())
+        await server.serve_forever(background=True)
+        try:
+            yield server
+        finally:
+            await server.shutdown()
 
 
 def port_of(server: ModbusTcpServer) -> int:

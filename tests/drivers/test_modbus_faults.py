@@ -21,7 +21,6 @@ from tests.drivers.modbus_bench import (
     VOLTS,
     Bench,
     answers,
-    free_port,
     meter,
     port_of,
     rtu_bus,
@@ -275,8 +274,8 @@ async def test_frames_on_a_line_keep_their_silence():
     assert min(silences) >= 0.0315
 
 
-async def test_a_bus_that_is_down_says_so_and_comes_back():
-    port = free_port()
+async def test_a_bus_that_is_down_says_so_and_comes_back(held_port):
+    port = held_port
     bench = Bench(tcp_bus(port), [meter()], VOLTS)
     async with bench as driver:
         with pytest.raises(BusDownError, match=rf"m1: 127.0.0.1:{port} cannot be reached"):

@@ -1,10 +1,8 @@
 """The session with a broker: what it does with brokers that are old, strict, or wrongly addressed."""
 
 import asyncio
-import socket
 from pathlib import Path
 
-import pytest
 from aiomqtt import Message
 from amqtt.broker import Broker
 
@@ -39,22 +37,15 @@ class Listener:
         self.news.clear()
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(free_port):
+async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(held_port):
     allow_all = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
-    listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{free_port}"}}
+    listeners = {"default": {"type": "tcp", "bind": f"127.0.0.1:{held_port}"}}
     broker = Broker({"listeners": listeners, "plugins": allow_all})
     await broker.start()
-    listener = Listener(free_port, "a/b")
+    listener = Listener(held_port, "a/b")
     await listener.session.open()
     await listener.next()
-    assert listener.links == [(True, f"broker at 127.0.0.1:{free_port} is connected")]
+    assert listener.links == [(True, f"broker at 127.0.0.1:{held_port} is connected")]
     await listener.session.publish("a/b", b"hello", expiry_s=5)
     await listener.next()
     assert listener.messages == [b"hello"]
@@ -90,8 +81,8 @@ async def test_a_password_file_that_cannot_be_read_is_named(mosquitto, tmp_path)
     await listener.session.close()
 
 
-async def test_a_port_where_no_broker_is(free_port):
-    listener = Listener(free_port, "x")
+async def test_a_port_where_no_broker_is(held_port):
+    listener = Listener(held_port, "x")
     await listener.session.open()
     await listener.next()
     assert listener.links[0][0] is False

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -37,6 +38,7 @@ from lentera_model.protocol import (
 )
 from lentera_model.protocol.messages import Mode
 from lentera_model.readings import Reading
+from lentera_sim.ports import hold_port, port_of
 
 
 def now_ms() -> int:
@@ -57,7 +59,6 @@ class OpenCloud:
     clock_offset_ms: int = 0
     refuse: dict[int, tuple[str, str]] = field(default_factory=dict)
     refuse_rows: dict[int, Refusal] = field(default_factory=dict)
-    port: int = 0
     batches: dict[tuple[int, int], bytes] = field(default_factory=dict)
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     contradictions: list[tuple[int, int]] = field(default_factory=list)
@@ -71,6 +72,12 @@ class OpenCloud:
     _server: Server | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def __post_init__(self) -> None:
+        """Hold a port, so that it is still this cloud's when it comes back after a death."""
+        held = hold_port()
+        weakref.finalize(self, held.close)
+        self.port = port_of(held)
+
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/v1/link"
@@ -79,7 +86,6 @@ class OpenCloud:
         self._server = await serve(
             self._talk, "127.0.0.1", self.port, process_request=self._admit, compression=None, max_size=2 << 20
         )
-        self.port = next(iter(self._server.sockets)).getsockname()[1]
 
     async def stop(self) -> None:
         """Die: break all connections without a word, close the port."""

@@ -8,7 +8,6 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+from lentera_sim.ports import hold_port, port_of
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
@@ -45,13 +46,6 @@ def find_program(*names: str, also: Sequence[Path] = ()) -> Path | None:
     return next((path for path in also if os.access(path, os.X_OK)), None)
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago; a start that loses the race for it is tried again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _die_with_parent() -> None:
     """Ask the kernel, in the child, to end it when the test run dies without a word (kill -9)."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -71,11 +65,12 @@ class Server(ABC):
     def __init__(self) -> None:
         """Make the folder and choose a port; nothing runs before ``start``."""
         self.host = "127.0.0.1"
-        self.port = free_port()
+        # Held while the server is away too: its port is never somebody else's when it comes back.
+        self._held_port = hold_port()
+        self.port = port_of(self._held_port)
         # Not pytest's folder: that is closed to the user a server may run as.
         self.folder = Path(tempfile.mkdtemp(prefix=f"lentera-{self.name}-"))
         self._process: subprocess.Popen[bytes] | None = None
-        self._has_answered = False
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -98,19 +93,12 @@ class Server(ABC):
 
     def start(self) -> None:
         """Start it and return once it answers; raises ServerError with the end of its log when it does not."""
-        for last_try in (False, False, True):
-            self._spawn()
-            try:
-                self._await_answer()
-            except ServerError:
-                self.kill()
-                # A port that somebody else took meanwhile is a reason to take another, but not once peers know it.
-                if last_try or self._has_answered:
-                    raise
-                self.port = free_port()
-            else:
-                self._has_answered = True
-                return
+        self._spawn()
+        try:
+            self._await_answer()
+        except ServerError:
+            self.kill()
+            raise
 
     def stop(self) -> None:
         """End it in its own orderly way; what is left of its process group is killed."""
@@ -123,6 +111,7 @@ class Server(ABC):
     def close(self) -> None:
         """Stop it and remove its folder."""
         self.stop()
+        self._held_port.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _spawn(self) -> None:
