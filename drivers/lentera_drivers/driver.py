@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lentera_drivers.interface import (
     BusDownError,
@@ -17,12 +18,17 @@ from lentera_drivers.interface import (
     DriverSetupError,
     OnSample,
     OnStatus,
+    Outcome,
+    OutcomeKind,
     PlannedRequest,
     Profile,
     WallClock,
 )
 from lentera_drivers.profiles import LampProfile, MeterProfile
 from lentera_model.config import DeviceConfig, ModbusBus, MqttBus
+
+if TYPE_CHECKING:
+    from lentera_drivers.modbus.transport import OpenTransport
 
 __all__ = [
     "BusDownError",
@@ -37,6 +43,8 @@ __all__ = [
     "DriverSetupError",
     "OnSample",
     "OnStatus",
+    "Outcome",
+    "OutcomeKind",
     "PlannedRequest",
     "Profile",
     "WallClock",
@@ -53,6 +61,8 @@ def open_driver(
     on_status: OnStatus,
     owner: str = "",
     wall_ms: WallClock | None = None,
+    *,
+    connect: Callable[[ModbusBus], OpenTransport] | None = None,
 ) -> Driver:
     """Build the driver of a bus; nothing is opened before `Driver.open`.
 
@@ -65,6 +75,7 @@ def open_driver(
         on_status: told when a device comes or goes.
         owner: the gateway's id; with the bus id it names the MQTT session that the broker keeps.
         wall_ms: the wall clock, for the age of messages that a broker kept; without it their time is uncertain.
+        connect: for a Modbus bus, what opens its port or socket; by the bus's own settings when absent.
 
     Raises:
         DriverSetupError: a profile is missing or does not fit the bus.
@@ -83,7 +94,7 @@ def open_driver(
     if isinstance(bus, ModbusBus):
         from lentera_drivers.modbus.driver import ModbusDriver
 
-        return ModbusDriver(bus, mine, profiles, clock, on_sample, on_status)
+        return ModbusDriver(bus, mine, profiles, clock, on_sample, on_status, connect)
     from lentera_drivers.mqtt.driver import MqttDriver
 
     return MqttDriver(bus, mine, profiles, clock, on_sample, on_status, owner, wall_ms)

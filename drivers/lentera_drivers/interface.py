@@ -7,8 +7,9 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
 from lentera_drivers.profiles import LampProfile, MeterProfile
@@ -118,6 +119,45 @@ class PlannedRequest:
     wire_ms: float | None
 
 
+class OutcomeKind(StrEnum):
+    """How the last attempt to read a quantity ended."""
+
+    OK = "ok"
+    NO_VALUE = "no_value"
+    """It answered, and said that it has no value now (a null marker)."""
+    REFUSED = "refused"
+    """It answered with an exception, see `exception_code`."""
+    ABSENT = "absent"
+    """This kind of meter has no such register; it is not asked for any more."""
+    LATE = "late"
+    """No answer in time, though the device answered lately."""
+    DEAD = "dead"
+    """It has been silent for so long that it is only probed now and then."""
+    UNREADABLE = "unreadable"
+    """It answered something that does not fit the question."""
+    BUS_DOWN = "bus_down"
+    """Port or host cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the last attempt to read a quantity ended.
+
+    Attributes:
+        kind: see `OutcomeKind`.
+        at_ms: when, on the boot's monotonic clock.
+        ok_at_ms: when a value last came, None if never.
+        exception_code: the Modbus exception, for `REFUSED` and `ABSENT`.
+        detail: the same for people.
+    """
+
+    kind: OutcomeKind
+    at_ms: int
+    ok_at_ms: int | None = None
+    exception_code: int | None = None
+    detail: str = ""
+
+
 class Driver(Protocol):
     """A driver of one bus."""
 
@@ -129,10 +169,16 @@ class Driver(Protocol):
         """Stop, and give back port, sockets and tasks."""
         ...
 
-    async def read(self, device_id: str) -> Sample | None:
-        """Poll a device once; None when it reports by itself.
+    async def read(self, device_id: str, pace: int = 0) -> Sequence[Sample]:
+        """Poll what a device is due to give at one of its paces; nothing when it reports by itself.
 
-        Values of a part that failed are absent; only when every part failed is the error raised.
+        Args:
+            device_id: the device.
+            pace: index into the device's `pace_table`; 0 is its `every_s`.
+
+        Returns:
+            The samples of this poll. Values of different quality come in samples of their own with the same stamp.
+            Values of a part that failed are absent; only when every part failed is the error raised.
 
         Raises:
             DeviceTimeoutError: it did not answer (DeviceRestingError: it was not even asked).
@@ -145,6 +191,14 @@ class Driver(Protocol):
 
     async def set_level(self, device_id: str, level_percent: float, timeout_s: float) -> Confirmation:
         """Ask a luminaire for a level in percent and find out whether it acted; never raises for the device's sake."""
+        ...
+
+    def outcomes(self, device_id: str) -> Mapping[str, Outcome]:
+        """Return how the last attempt at each polled quantity of a device ended; empty before the first.
+
+        Raises:
+            DriverSetupError: the driver has no such device.
+        """
         ...
 
     def describe_plan(self) -> list[PlannedRequest]:

@@ -7,6 +7,7 @@ profiles are known. Field names carry their units. Relative file names are relat
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -122,6 +123,26 @@ class MqttBus(_Part):
 BusConfig = Annotated[ModbusBus | MqttBus, Field(discriminator="driver")]
 
 
+class Pace(_Part):
+    """Quantities that are read at an interval of their own, such as counters each minute beside power each second."""
+
+    quantities: Annotated[list[QuantityName], Field(min_length=1)]
+    every_s: float = Field(ge=0.1, le=86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class PaceRow:
+    """One pace of a device, as the planner and the schedule want it.
+
+    Attributes:
+        every_s: interval between reads in seconds.
+        quantities: what is read at it; None means everything that no other pace reads.
+    """
+
+    every_s: float
+    quantities: tuple[str, ...] | None
+
+
 class DeviceConfig(_Part):
     """One meter or luminaire: what it is, where it is, how often it is read."""
 
@@ -137,8 +158,30 @@ class DeviceConfig(_Part):
     """Interval between reads; for a lamp that reports by itself, the longest silence before it is asked."""
     quantities: Annotated[list[QuantityName], Field(min_length=1)] | None = None
     """Only these quantities of the profile; all of them when absent."""
+    paces: list[Pace] = Field(default=[], max_length=7)
+    """Modbus: quantities that are read at another interval than `every_s`."""
     rated_power_w: float | None = Field(default=None, gt=0, le=100_000)
     """A luminaire's power at 100 %: with it, the power drawn can prove a level."""
+
+    @model_validator(mode="after")
+    def _paces_agree(self) -> Self:
+        if self.paces and self.unit is None:
+            raise ValueError("`paces` are for meters that are polled; a lamp reports by itself")
+        seen: set[str] = set()
+        for name in (name for pace in self.paces for name in pace.quantities):
+            if name in seen:
+                raise ValueError(f"`paces` names {name} twice: a quantity has one interval")
+            if self.quantities is not None and name not in self.quantities:
+                raise ValueError(f"`paces` names {name}, which is not among this device's `quantities`")
+            seen.add(name)
+        return self
+
+    def pace_table(self) -> tuple[PaceRow, ...]:
+        """Return the paces; the first is `every_s` with what the others leave (perhaps nothing)."""
+        paced = {name for pace in self.paces for name in pace.quantities}
+        rest = None if self.quantities is None else tuple(name for name in self.quantities if name not in paced)
+        others = (PaceRow(pace.every_s, tuple(pace.quantities)) for pace in self.paces)
+        return (PaceRow(self.every_s, rest), *others)
 
 
 class GatewayConfig(_Part):

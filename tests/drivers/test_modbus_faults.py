@@ -64,17 +64,15 @@ async def read_round_a_late_reply(bus: ModbusBus) -> None:
         with pytest.raises(DeviceTimeoutError):
             await driver.read("m1")
         bench.now_offset_ms += 2_000  # the unit would rest: jump ahead, so that it is asked again at once
-        other = await driver.read("m2")
-        assert other is not None
+        [other] = await driver.read("m2")
         assert other.values == {"voltage_l1": 5.0, "voltage_l2": 6.0}
         good = 0
         for _ in range(4):
             try:
-                sample = await driver.read("m1")
+                [sample] = await driver.read("m1")
             except (DeviceTimeoutError, DeviceReplyError):
                 bench.now_offset_ms += 600_000
                 continue
-            assert sample is not None
             assert sample.values == {"voltage_l1": 1.0, "voltage_l2": 2.0}
             good += 1
         assert good
@@ -107,8 +105,7 @@ async def test_a_late_reply_to_the_same_unit_fails_the_probe():
             with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 1"):
                 await driver.read("m1")
             bench.now_offset_ms += 10_000
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sample.values == {"voltage_l1": 100.0, "voltage_l2": 101.0}
         stop()
 
@@ -153,7 +150,7 @@ async def test_a_silent_unit_does_not_slow_the_others():
             started = asyncio.get_running_loop().time()
             for _ in range(20):
                 for name in ("m1", "m2"):
-                    assert await driver.read(name) is not None
+                    assert await driver.read(name)
                 with pytest.raises(DeviceRestingError, match=r"m9: unit 9: no answer 1 times, asked again in"):
                     await driver.read("m9")
             assert asyncio.get_running_loop().time() - started < 1.9, "nothing waited for the silent unit"
@@ -181,8 +178,7 @@ async def test_a_unit_that_comes_back_is_read_at_once_after_its_probe():
                 await driver.read("m1")
             silent = False
             bench.now_offset_ms += 2_000
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sample.values == {"voltage_l1": 1.0, "voltage_l2": 2.0}
             assert [status[1] for status in bench.statuses] == [False, True]
 
@@ -223,7 +219,7 @@ async def test_half_a_value_in_a_probe_is_no_sample():
                 await driver.read("m1")
             silent = False
             bench.now_offset_ms += 2_000
-            assert await driver.read("m1") is not None
+            assert await driver.read("m1")
             assert bench.samples == []
 
 
@@ -236,8 +232,7 @@ async def test_what_came_before_a_silence_is_kept():
     async with ScriptedRtuServer(answer) as server:
         bench = Bench(tcp_bus(server.port, "rtu_over_tcp"), [meter()], profiles)
         async with bench as driver:
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sample.values == {"voltage_l1": 231.0}
             with pytest.raises(DeviceRestingError):
                 await driver.read("m1")
@@ -290,7 +285,7 @@ async def test_a_bus_that_is_down_says_so_and_comes_back(held_port):
         async with asyncio.timeout(5):
             while sample is None:
                 try:
-                    sample = await driver.read("m1")
+                    [sample] = await driver.read("m1")
                 except BusDownError:
                     await asyncio.sleep(0.02)
         assert sample.values == {"voltage_l1": 1.0, "voltage_l2": 2.0}
@@ -310,7 +305,7 @@ async def test_a_serial_port_that_is_unplugged():
     with PtyCable() as cable:
         stop = await serve_on_port(cable.ports[0], answers({100: 1, 101: 2}), [])
         async with Bench(rtu_bus(cable.ports[1]), [meter()], VOLTS) as driver:
-            assert await driver.read("m1") is not None
+            assert await driver.read("m1")
             stop()
             cable.unplug()
             with pytest.raises(BusDownError):
@@ -334,7 +329,7 @@ async def test_a_slow_device_on_tcp_does_not_shift_the_answers():
             sample = None
             while sample is None:
                 try:
-                    sample = await driver.read("m1")
+                    [sample] = await driver.read("m1")
                 except DeviceTimeoutError:
                     bench.now_offset_ms += 600_000
             assert sample.values == {"voltage_l1": 1.0, "voltage_l2": 2.0}

@@ -35,8 +35,7 @@ async def test_a_meter_on_tcp_is_read_whole():
         bench = Bench(tcp_bus(port_of(server), timeout_ms=2000), [meter(profile="siemens_pac3200")])
         async with bench as driver:
             before = bench.clock()
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sample.values == pytest.approx(wanted)
             assert before <= sample.monotonic_ms <= bench.clock()
             assert (sample.device, sample.profile, sample.quality) == ("m1", "siemens_pac3200", Quality.GOOD)
@@ -57,8 +56,7 @@ async def test_meters_on_a_serial_line_are_read_whole(profile_id):
         )
         async with Bench(bus, [meter(1, profile_id), meter(2, profile_id)]) as driver:
             samples = await asyncio.gather(driver.read("m1"), driver.read("m2"))
-            for sample in samples:
-                assert sample is not None
+            for [sample] in samples:
                 assert sample.values == pytest.approx(wanted)
         await server.shutdown()
 
@@ -69,8 +67,7 @@ async def test_only_the_wanted_quantities_are_asked_for():
     async with tcp_server(SimDevice(1, simdata=image_of(profile, values_for(profile)))) as server:
         device = meter(profile="abb_b23", quantities=["voltage_l1", "voltage_l3"])
         async with Bench(tcp_bus(port_of(server), timeout_ms=2000), [device]) as driver:
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sorted(sample.values) == ["voltage_l1", "voltage_l3"]
             plan = driver.describe_plan()
             assert [request.target for request in plan] == ["unit 1, function 3, registers 23296..23301"]
@@ -88,8 +85,7 @@ async def test_null_values_are_absent_and_implausible_ones_suspect():
     profiles = {"small": profiles["small"].model_copy(update={"registers": registers})}
     data = SimDevice(1, simdata=[SimData(0, values=[0xFFFF, 301], datatype=DataType.REGISTERS)])
     async with tcp_server(data) as server, Bench(tcp_bus(port_of(server)), [meter()], profiles) as driver:
-        sample = await driver.read("m1")
-        assert sample is not None
+        [sample] = await driver.read("m1")
         assert sample.values == {"voltage_l2": 301.0}
         assert sample.quality is Quality.SUSPECT
 
@@ -110,8 +106,7 @@ async def test_what_one_block_refuses_does_not_cost_the_others():
     async with tcp_server(SimDevice(1, simdata=[SimData(100, values=[231], datatype=DataType.REGISTERS)])) as server:
         profiles = small(("voltage_l1", 100), ("voltage_l2", 900))
         async with Bench(tcp_bus(port_of(server)), [meter()], profiles) as driver:
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sample.values == {"voltage_l1": 231.0}
 
 
@@ -124,7 +119,6 @@ async def test_a_meter_that_refuses_holes_is_asked_without_them():
         profiles = small(("voltage_l1", 100), ("voltage_l2", 105))
         async with Bench(tcp_bus(port_of(server)), [meter()], profiles) as driver:
             assert len(driver.describe_plan()) == 1
-            sample = await driver.read("m1")
-            assert sample is not None
+            [sample] = await driver.read("m1")
             assert sample.values == {"voltage_l1": 231.0, "voltage_l2": 232.0}
             assert len(driver.describe_plan()) == 2

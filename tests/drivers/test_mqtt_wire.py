@@ -132,9 +132,9 @@ async def test_a_silent_lamp_is_asked_and_a_talking_one_is_not(mosquitto, name):
     where = (mosquitto.host, mosquitto.port)
     async with Street(*where, name) as street, FakeLamp(Z2M, name).at(*where) as lamp:
         await street.ready()
-        assert await street.driver.read(name) is None
+        assert await street.driver.read(name) == ()
         await street.until(lambda: street.samples)
-        assert await street.driver.read(name) is None
+        assert await street.driver.read(name) == ()
         await lamp.report()
         await street.until(lambda: len(street.samples) == 2)
         assert len(lamp.questions) == 1

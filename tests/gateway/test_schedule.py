@@ -72,7 +72,7 @@ class Bus:
         self.behaviour = behaviour
         self.polls = []
 
-    async def read(self, device):
+    async def read(self, device, pace=0):
         self.polls.append((device, self.clock.now_ms))
         return self.behaviour(device)
 
@@ -90,7 +90,7 @@ async def test_a_dead_device_costs_its_timeouts_and_nothing_else():
         if device == "dead":
             clock.now_ms += 300
             raise DeviceTimeoutError(device, "no answer within 300 ms")
-        return Sample(device, "p", clock.now_ms, {"voltage_l1": 230.0})
+        return [Sample(device, "p", clock.now_ms, {"voltage_l1": 230.0})]
 
     bus = Bus(clock, behave)
     running = poller(clock, bus, {"dead": 1000, "good": 1000}, taken)
@@ -108,7 +108,7 @@ async def test_a_drivers_mistake_costs_a_poll_and_not_the_bus():
         error = next(bad)
         if error is not None:
             raise error
-        return Sample(device, "p", clock.now_ms, {"voltage_l1": 1.0})
+        return [Sample(device, "p", clock.now_ms, {"voltage_l1": 1.0})]
 
     running = poller(clock, Bus(clock, behave), {"m": 1000}, taken)
     await running.run()
@@ -119,7 +119,7 @@ async def test_a_drivers_mistake_costs_a_poll_and_not_the_bus():
 
 async def test_devices_that_report_by_themselves_give_no_sample_here():
     clock, taken = Clock(3_000), []
-    running = poller(clock, Bus(clock, lambda device: None), {"lamp": 1000}, taken)
+    running = poller(clock, Bus(clock, lambda device: ()), {"lamp": 1000}, taken)
     await running.run()
     assert taken == []
     assert running.state.polls == 3
@@ -127,6 +127,6 @@ async def test_devices_that_report_by_themselves_give_no_sample_here():
 
 async def test_a_bus_without_devices_ends_at_once():
     clock = Clock(1000)
-    running = poller(clock, Bus(clock, lambda device: None), {}, [])
+    running = poller(clock, Bus(clock, lambda device: ()), {}, [])
     await running.run()
     assert running.state.tried

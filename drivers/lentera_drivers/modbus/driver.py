@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lentera_drivers.interface import (
     BusDownError,
@@ -19,6 +19,8 @@ from lentera_drivers.interface import (
     DriverSetupError,
     OnSample,
     OnStatus,
+    Outcome,
+    OutcomeKind,
     PlannedRequest,
     Profile,
 )
@@ -29,6 +31,9 @@ from lentera_drivers.profiles import MeterProfile, decode_registers
 from lentera_model.commands import Reason
 from lentera_model.config import DeviceConfig, ModbusBus
 from lentera_model.readings import Quality, Sample
+
+if TYPE_CHECKING:
+    from lentera_drivers.modbus.transport import OpenTransport
 
 _REFUSES_HOLES: Final = (2, 3)
 """Exceptions that a meter answers when a block covers registers that it does not have."""
@@ -44,6 +49,7 @@ class _Unit:
     blocks: tuple[ReadBlock, ...]
     breaker: Breaker = field(default_factory=Breaker)
     online: bool | None = None
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
 
 
 class ModbusDriver:
@@ -57,13 +63,15 @@ class ModbusDriver:
         clock: Clock,
         on_sample: OnSample,
         on_status: OnStatus,
+        connect: Callable[[ModbusBus], OpenTransport] | None = None,
     ) -> None:
         """Plan the requests of every device; see `open_driver` for the arguments."""
         self._bus = bus
         self._clock = clock
         self.on_sample = on_sample
         self.on_status = on_status
-        self._line = ModbusLine(bus, clock)
+        options: dict[str, Any] = {} if connect is None else {"connect": connect(bus)}
+        self._line = ModbusLine(bus, clock, **options)
         self._units: dict[str, _Unit] = {}
         for device in devices:
             profile = profiles[device.profile]
@@ -86,11 +94,9 @@ class ModbusDriver:
         """Close the port or socket once the running request has ended."""
         await self._line.close()
 
-    async def read(self, device_id: str) -> Sample | None:
+    async def read(self, device_id: str, pace: int = 0) -> Sequence[Sample]:
         """Poll a device once; see `Driver.read`."""
-        unit = self._units.get(device_id)
-        if unit is None:
-            raise DriverSetupError(f"bus {self._bus.id!r} has no device {device_id!r}")
+        unit = self._unit(device_id)
         now_ms = self._clock()
         if unit.breaker.is_resting(now_ms):
             rest_s = (unit.breaker.rests_until_ms - now_ms) / 1000
@@ -105,7 +111,13 @@ class ModbusDriver:
             unit.breaker = unit.breaker.missed(self._clock())
             self._tell(unit, False, str(error))
             raise
-        return sample
+        return (sample,)
+
+    def _unit(self, device_id: str) -> _Unit:
+        unit = self._units.get(device_id)
+        if unit is None:
+            raise DriverSetupError(f"bus {self._bus.id!r} has no device {device_id!r}")
+        return unit
 
     async def _poll(self, unit: _Unit) -> Sample:
         """Read every block; a refusal or a failure in one leaves the values of the others."""
@@ -132,6 +144,9 @@ class ModbusDriver:
                 break
             stamp_ms = reply.monotonic_ms
             values |= _decode(unit.profile, block, reply.words)
+            unit.outcomes.update(
+                (register.quantity, Outcome(OutcomeKind.OK, stamp_ms, stamp_ms)) for register in block.registers
+            )
         else:
             self._tell(unit, True, "answers")
         if stamp_ms is None:
@@ -173,6 +188,10 @@ class ModbusDriver:
             reason=Reason.NOT_SUPPORTED,
             reason_text=f"{device_id} is a meter ({unit.profile.id}), it has no level",
         )
+
+    def outcomes(self, device_id: str) -> Mapping[str, Outcome]:
+        """Return how the last attempt at each quantity ended; see `Driver.outcomes`."""
+        return self._unit(device_id).outcomes
 
     def describe_plan(self) -> list[PlannedRequest]:
         """Return every request of every device with its time on the wire."""

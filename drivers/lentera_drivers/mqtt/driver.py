@@ -24,6 +24,7 @@ from lentera_drivers.interface import (
     DriverSetupError,
     OnSample,
     OnStatus,
+    Outcome,
     PlannedRequest,
     Profile,
     WallClock,
@@ -123,8 +124,8 @@ class MqttDriver:
         """Disconnect; the broker keeps the session for the next start."""
         await self._session.close()
 
-    async def read(self, device_id: str) -> Sample | None:
-        """Ask a lamp that has been silent for longer than its interval; its answer comes by `on_sample`. Returns None.
+    async def read(self, device_id: str, pace: int = 0) -> Sequence[Sample]:
+        """Ask a lamp that has been silent for longer than its interval; its answer comes by `on_sample`. Returns ().
 
         Raises:
             DriverSetupError: no such device.
@@ -135,7 +136,11 @@ class MqttDriver:
         silent = lamp.heard_ms is None or self._clock() - lamp.heard_ms >= lamp.device.every_s * 1000
         if silent and self._session.is_up and lamp.available is not False:
             await self._ask(lamp, _QUESTION_EXPIRY_S)
-        return None
+        return ()
+
+    def outcomes(self, device_id: str) -> Mapping[str, Outcome]:
+        """Return nothing: a lamp reports by itself, and its status says whether it is there."""
+        return {}
 
     async def set_level(self, device_id: str, level_percent: float, timeout_s: float) -> Confirmation:
         """Ask a lamp for a level and find out whether it acted; commands to one lamp follow one another."""

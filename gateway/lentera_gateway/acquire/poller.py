@@ -66,7 +66,7 @@ class BusPoller:
     async def _poll(self, device: str) -> None:
         self.state.polls += 1
         try:
-            sample = await self.driver.read(device)
+            samples = await self.driver.read(device)
         except DriverError as error:
             self._failed(device, error)
         except Exception as error:
@@ -74,7 +74,7 @@ class BusPoller:
             self.log.exception("poll_broke", bus=self.bus, device=device)
         else:
             self.state.error = None
-            if sample is not None:
+            for sample in samples:
                 self.take(sample)
         self.state.tried = True
 
