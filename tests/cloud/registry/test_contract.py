@@ -76,7 +76,7 @@ async def test_starting_twice_keeps_what_is_there(street, registry_url):
 
 
 async def test_several_replicas_may_start_together(registry_url):
-    replicas = [SqlRegistry(registry_url) for _ in range(3)]
+    replicas = [SqlRegistry(registry_url) for _ in range(6)]
     await asyncio.gather(*(one.start() for one in replicas))
     assert await replicas[0].tenants.create_tenant("stabat", "Stabat", NOW)
     assert not await replicas[1].tenants.create_tenant("stabat", "Again", NOW)

@@ -1,6 +1,8 @@
 """The migrations make the schema that the code uses, and every query is bound to a tenant."""
 
 import ast
+import asyncio
+import sqlite3
 from pathlib import Path
 
 from alembic import command as alembic_command
@@ -98,3 +100,17 @@ async def test_commanded_levels_of_an_older_registry_are_worked_out_again(regist
     levels = [(row.commanded_percent, row.commanded_at_ms) for row in await registry.devices.of_tenant("stabat")]
     await registry.close()
     assert levels == [(20.0, 2), (None, None)]
+
+
+async def test_a_new_file_that_another_process_is_setting_up_is_waited_for(tmp_path):
+    """SQLite refuses the switch to the write-ahead log at once while somebody else writes, whatever its timeout."""
+    file = tmp_path / "registry.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    registry = SqlRegistry(f"sqlite+aiosqlite:///{file}")
+    starting = asyncio.create_task(registry.start())
+    asyncio.get_running_loop().call_later(0.2, other.execute, "ROLLBACK")
+    await starting
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
+    await registry.close()

@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ STATEMENT_TIMEOUT_S = 15
 MIGRATION_LOCK = 0x1E27E8A
 """PostgreSQL advisory lock: of several replicas that start together, one migrates and the others wait."""
 
+_SWITCH_AGAIN_S = 0.01
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -112,7 +114,10 @@ class Database:
             StoreSchemaError: its schema is newer than this version, or the migration fails.
         """
         if self.is_sqlite and self._url.database:
-            Path(self._url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+            file = Path(self._url.database)
+            file.expanduser().parent.mkdir(parents=True, exist_ok=True)
+            with _translated(self.where):
+                await asyncio.to_thread(_use_write_ahead_log, file)
         async with self._transaction() as connection:
             if not self.is_sqlite:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -165,20 +170,40 @@ such database, rolled back (deadlock, serialization), out of resources, object i
 
 def _says_not_now(error: BaseException) -> bool:
     original = getattr(error, "orig", error)
-    if type(original) is sqlite3.DatabaseError:  # "malformed", "not a database": the file, not the statement
+    # "malformed", "not a database": the file, not the statement
+    if type(original) is sqlite3.DatabaseError or isinstance(error, sqlite3.OperationalError):
         return True
     state = getattr(original, "sqlstate", None) or getattr(getattr(original, "__cause__", None), "sqlstate", None)
     return isinstance(state, str) and state[:2] in _NOT_NOW
 
 
+def _use_write_ahead_log(file: Path) -> None:
+    """Switch a database file to the write-ahead log, for good: the file itself remembers it.
+
+    Where several processes open a new file at once, SQLite answers the switch with "locked" without waiting for
+    `busy_timeout`, so it is tried again for as long. Raises sqlite3.Error when the file cannot be used.
+    """
+    give_up_at = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                if time.monotonic() > give_up_at:
+                    raise
+            time.sleep(_SWITCH_AGAIN_S)
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Set a new SQLite connection up: write-ahead log, synced commits, foreign keys, our own BEGIN."""
+    """Set a new SQLite connection up: synced commits, foreign keys, our own BEGIN."""
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "synchronous=FULL",
         "foreign_keys=ON",
         "journal_size_limit=16777216",
     ):
