@@ -97,6 +97,14 @@ class ModbusBus(_Part):
     tcp_port: TcpPort = 502
     timeout_ms: int = Field(default=1000, ge=50, le=30_000)
     """How long a device may take to answer."""
+    rs485: Literal["none", "kernel", "rts"] = "none"
+    """rtu: who switches the line's transmitter: the adapter itself, the kernel (a UART of the board), or we by RTS."""
+    rs485_before_ms: int = Field(default=0, ge=0, le=100)
+    """rtu: from switching the transmitter on to the first bit ..."""
+    rs485_after_ms: int = Field(default=0, ge=0, le=100)
+    """... and from the last bit to switching it off."""
+    low_latency: bool = True
+    """rtu: ask a USB adapter to hand on each byte at once, instead of every 16 ms."""
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
