@@ -1,83 +1,60 @@
-"""Which registers go into which request: the cheapest set of requests by time on the wire.
+"""Which registers go into which request: the cheapest set of requests by time on the wire. Pure.
 
 Two registers with a hole between them go into one request when carrying the hole costs less than another request. On a
 serial line a register costs two characters; a request costs 8 characters, a reply's frame 5 more, two silences of 3.5
 characters and the device's turnaround (Modbus over Serial Line V1.02, 2.5.1). At 9600 baud 8N1 and a turnaround of
 20 ms a hole of up to 19 registers is worth carrying. On TCP a request costs a round trip, so blocks grow to the limit.
+
+Values with different intervals share a request where that needs less bus time per second: a slow value that lies in a
+hole of a fast request rides along and is taken from it at its own interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lentera_drivers.modbus.blocks import ReadBlock, WireCost, serial_cost, tcp_cost
+from lentera_drivers.modbus.cover import Covering, Item, Rules, cover
+from lentera_drivers.modbus.holes import AbsentValue, Refusals
 from lentera_drivers.profiles.meter import PROTOCOL_MAX_REGISTERS, MeterProfile, Register
+from lentera_model.config import PaceRow
 
-_REQUEST_CHARACTERS: Final = 8
-_REPLY_FRAME_CHARACTERS: Final = 5
-_SILENCE_CHARACTERS: Final = 3.5
-_MINIMUM_SILENCE_MS: Final = 1.75
-_FAST_BAUD: Final = 19200
-_TCP_ROUND_TRIP_MS: Final = 2.0
-_TCP_REGISTER_MS: Final = 0.002
+__all__ = [
+    "PacedBlock",
+    "ReadBlock",
+    "WireCost",
+    "bus_load",
+    "plan_device",
+    "plan_reads",
+    "probe_block",
+    "select_registers",
+    "serial_cost",
+    "tcp_cost",
+    "turnaround_differs",
+]
+
+_NOTHING: Final = Refusals()
+_MATERIAL_SHARE: Final = 0.3
+_MATERIAL_MS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class WireCost:
-    """What a request costs on a bus, in milliseconds.
+class PacedBlock:
+    """A request, how often it is sent, and which of its values are taken when.
 
     Attributes:
-        request_ms: fixed cost of a request with its reply, without the device's turnaround.
-        register_ms: cost of one register in the reply.
-        silence_ms: pause that must precede a frame; part of request_ms already.
+        block: the request; its registers are all values that are ever taken from it.
+        pace: index of the pace at which it is sent.
+        every_s: interval of that pace.
+        takes: pace -> the values that are taken at that pace; the request's own pace is among them.
     """
 
-    request_ms: float
-    register_ms: float
-    silence_ms: float
-
-    def read_ms(self, registers: int, turnaround_ms: float) -> float:
-        """Time of one read of so many registers."""
-        return self.request_ms + turnaround_ms + registers * self.register_ms
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBlock:
-    """One request: `count` registers from `address` on, and the values to decode from the reply."""
-
-    function_code: int
-    address: int
-    count: int
-    registers: tuple[Register, ...]
-
-    @property
-    def end(self) -> int:
-        """Address after the last register read."""
-        return self.address + self.count
-
-    @property
-    def has_holes(self) -> bool:
-        """Whether registers are read that no value needs."""
-        return sum(register.count for register in self.registers) < self.count
-
-
-def serial_cost(baud: int, parity: str, stop_bits: int) -> WireCost:
-    """Cost on a serial line: a character is a start bit, 8 bits, the parity bit if any, and the stop bits.
-
-    The silence is 3.5 characters, and 1.75 ms above 19200 baud (Modbus over Serial Line V1.02, 2.5.1.1).
-    """
-    character_ms = (9 + (parity != "N") + stop_bits) * 1000 / baud
-    silence_ms = (
-        _MINIMUM_SILENCE_MS if baud > _FAST_BAUD else max(_MINIMUM_SILENCE_MS, _SILENCE_CHARACTERS * character_ms)
-    )
-    frames_ms = (_REQUEST_CHARACTERS + _REPLY_FRAME_CHARACTERS) * character_ms
-    return WireCost(request_ms=frames_ms + 2 * silence_ms, register_ms=2 * character_ms, silence_ms=silence_ms)
-
-
-def tcp_cost() -> WireCost:
-    """Cost on a local network: a round trip, hardly anything for a register."""
-    return WireCost(request_ms=_TCP_ROUND_TRIP_MS, register_ms=_TCP_REGISTER_MS, silence_ms=0.0)
+    block: ReadBlock
+    pace: int
+    every_s: float
+    takes: Mapping[int, tuple[Register, ...]]
 
 
 def select_registers(profile: MeterProfile, quantities: Iterable[str] | None) -> list[Register]:
@@ -88,45 +65,147 @@ def select_registers(profile: MeterProfile, quantities: Iterable[str] | None) ->
     return [register for register in profile.registers if register.quantity in wanted]
 
 
+def function_of(profile: MeterProfile, register: Register) -> int:
+    """Return the function code that reads a register."""
+    own: int | None = getattr(register, "function_code", None)
+    return profile.function_code if own is None else own
+
+
+def plan_device(
+    profile: MeterProfile,
+    paces: Sequence[PaceRow],
+    cost: WireCost,
+    turnaround_ms: float | None = None,
+    refusals: Refusals = _NOTHING,
+) -> tuple[PacedBlock, ...]:
+    """Return the requests that carry a device's values, each in its time, with the least bus time per second.
+
+    No other set of requests costs less; limits of the profile and of the protocol hold, and what the model refuses is
+    left out. A request never mixes function codes.
+
+    Args:
+        profile: registers, limits, gap.
+        paces: the device's `pace_table`.
+        cost: of the bus.
+        turnaround_ms: measured; the profile's figure when None.
+        refusals: what the model is known to refuse.
+    """
+    wanted = _wanted(profile, paces, refusals)
+    expected_ms = profile.turnaround_ms if turnaround_ms is None else turnaround_ms
+    limit = min(profile.max_registers_per_read, PROTOCOL_MAX_REGISTERS, refusals.limit or PROTOCOL_MAX_REGISTERS)
+    planned: list[PacedBlock] = []
+    for function_code in sorted({function_of(profile, register) for register, _ in wanted}):
+        group = [(register, pace) for register, pace in wanted if function_of(profile, register) == function_code]
+        group.sort(key=lambda one: (one[0].address, one[0].end))
+        closed = tuple((one.first, one.end) for one in refusals.closed if one.function_code == function_code)
+        planned += _plan_group(group, function_code, paces, profile, limit, cost, expected_ms, closed)
+    return tuple(planned)
+
+
+def _wanted(profile: MeterProfile, paces: Sequence[PaceRow], refusals: Refusals) -> list[tuple[Register, int]]:
+    """Return every value to be read with its pace."""
+    own_pace = {name: pace for pace, row in enumerate(paces) if pace for name in row.quantities or ()}
+    rest = None if paces[0].quantities is None else frozenset(paces[0].quantities)
+    return [
+        (register, own_pace.get(register.quantity, 0))
+        for register in profile.registers
+        if (register.quantity in own_pace or rest is None or register.quantity in rest)
+        and AbsentValue(function_of(profile, register), register.address) not in refusals.absent
+    ]
+
+
+def _plan_group(
+    group: Sequence[tuple[Register, int]],
+    function_code: int,
+    paces: Sequence[PaceRow],
+    profile: MeterProfile,
+    limit: int,
+    cost: WireCost,
+    turnaround_ms: float,
+    closed: tuple[tuple[int, int], ...],
+) -> list[PacedBlock]:
+    intervals = sorted({paces[pace].every_s for _, pace in group})
+    rules = Rules(
+        rates=tuple(1 / interval for interval in intervals),
+        request_ms=cost.request_ms + turnaround_ms + profile.gap_ms,
+        register_ms=cost.register_ms,
+        limit=limit,
+        even=profile.even_addresses,
+        closed=closed,
+    )
+    items, members = _items(group, [intervals.index(row.every_s) if row.every_s in intervals else 0 for row in paces])
+    return [
+        _paced_block(covering, [group[one] for item in covering.items for one in members[item]], function_code, paces)
+        for covering in cover(items, rules)
+    ]
+
+
+def _items(group: Sequence[tuple[Register, int]], classes: Sequence[int]) -> tuple[list[Item], list[list[int]]]:
+    """Return what must be read, values that share registers as one, and the positions in `group` of each."""
+    items: list[Item] = []
+    members: list[list[int]] = []
+    for position, (register, pace) in enumerate(group):
+        if items and register.address < items[-1].end:
+            last = items[-1]
+            items[-1] = Item(last.address, max(last.end, register.end), min(last.pace, classes[pace]))
+            members[-1].append(position)
+        else:
+            items.append(Item(register.address, register.end, classes[pace]))
+            members.append([position])
+    return items, members
+
+
+def _paced_block(
+    covering: Covering, served: Sequence[tuple[Register, int]], function_code: int, paces: Sequence[PaceRow]
+) -> PacedBlock:
+    takes: dict[int, tuple[Register, ...]] = {}
+    for register, pace in served:
+        takes[pace] = (*takes.get(pace, ()), register)
+    own = min(takes, key=lambda pace: (paces[pace].every_s, pace))
+    address, end = covering.span
+    block = ReadBlock(function_code, address, end - address, tuple(register for register, _ in served))
+    return PacedBlock(block, own, paces[own].every_s, takes)
+
+
 def plan_reads(
     registers: Sequence[Register], profile: MeterProfile, cost: WireCost, *, allow_holes: bool = True
 ) -> tuple[ReadBlock, ...]:
-    """Return the cheapest requests that carry all registers.
-
-    Every split of the registers in order of address is considered (the best split of the first n follows from the best
-    splits of fewer), so no other set of requests costs less. Limits of the profile and of the protocol hold.
+    """Return the cheapest requests that carry all registers at one pace.
 
     Args:
         registers: the values wanted, in any order.
-        profile: limits, function code, turnaround.
+        profile: limits, function codes, turnaround.
         cost: of the bus.
         allow_holes: False for a device that refuses to answer for registers that no value needs.
     """
-    ordered = sorted(registers, key=lambda register: register.address)
-    limit = min(profile.max_registers_per_read, PROTOCOL_MAX_REGISTERS)
-    turnaround_ms = profile.turnaround_ms + profile.gap_ms
-    best: list[tuple[float, int]] = [(0.0, 0)]  # cost of the first n registers, where their last block starts
-    for end in range(1, len(ordered) + 1):
-        candidates: list[tuple[float, int]] = []
-        for start in range(end - 1, -1, -1):
-            address, count = _span(ordered[start:end], profile.even_addresses)
-            torn = start < end - 1 and not allow_holes and ordered[start].end != ordered[start + 1].address
-            if candidates and (count > limit or torn):
-                break
-            candidates.append((best[start][0] + cost.read_ms(count, turnaround_ms), start))
-        best.append(min(candidates))
-    blocks: list[ReadBlock] = []
-    end = len(ordered)
-    while end > 0:
-        start = best[end][1]
-        address, count = _span(ordered[start:end], profile.even_addresses)
-        blocks.append(ReadBlock(profile.function_code, address, count, tuple(ordered[start:end])))
-        end = start
-    return tuple(reversed(blocks))
+    paces = (PaceRow(1.0, tuple(register.quantity for register in registers)),)
+    refusals = _NOTHING if allow_holes else _every_hole(registers, profile)
+    return tuple(paced.block for paced in plan_device(profile, paces, cost, refusals=refusals))
+
+
+def _every_hole(registers: Sequence[Register], profile: MeterProfile) -> Refusals:
+    from lentera_drivers.modbus.holes import ClosedRange
+
+    closed: set[ClosedRange] = set()
+    for function_code in {function_of(profile, register) for register in registers}:
+        mine = [register for register in registers if function_of(profile, register) == function_code]
+        seams = ReadBlock(function_code, 0, 0, tuple(mine)).seams()
+        closed |= {ClosedRange(function_code, first, end) for first, end, _ in seams if first < end}
+    return Refusals(frozenset(closed))
+
+
+def bus_load(planned: Iterable[PacedBlock], cost: WireCost, turnaround_ms: float) -> float:
+    """Return the share of each second that requests need on the wire; `turnaround_ms` includes the profile's gap."""
+    return sum(cost.read_ms(one.block.count, turnaround_ms) / 1000 / one.every_s for one in planned)
+
+
+def turnaround_differs(planned_ms: float, measured_ms: float) -> bool:
+    """Whether a measured turnaround is so far from the one planned with that the plan should be made again."""
+    return abs(measured_ms - planned_ms) > max(_MATERIAL_MS, _MATERIAL_SHARE * planned_ms)
 
 
 def probe_block(blocks: Sequence[ReadBlock], profile: MeterProfile) -> ReadBlock:
-    """Return a short read that tells whether a silent device is back.
+    """Return a short read that tells whether a silent device is back, or whether answers match questions again.
 
     Its length differs from that of every planned block, so that a late reply to one of them cannot pass for its answer.
     It carries the registers that lie in it as a whole.
@@ -138,12 +217,3 @@ def probe_block(blocks: Sequence[ReadBlock], profile: MeterProfile) -> ReadBlock
     end = first.address + count
     whole = tuple(register for register in first.registers if register.end <= end)
     return ReadBlock(first.function_code, first.address, count, whole)
-
-
-def _span(registers: Sequence[Register], even: bool) -> tuple[int, int]:
-    """Return address and count of the request for registers in order of address."""
-    address, end = registers[0].address, registers[-1].end
-    if even:
-        address -= address % 2
-        end += end % 2
-    return address, end - address

@@ -1,0 +1,113 @@
+"""One request, and what a request costs on a wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from lentera_drivers.profiles.meter import Register
+
+_REQUEST_CHARACTERS: Final = 8
+_REPLY_FRAME_CHARACTERS: Final = 5
+_SILENCE_CHARACTERS: Final = 3.5
+_MINIMUM_SILENCE_MS: Final = 1.75
+_FAST_BAUD: Final = 19200
+_TCP_ROUND_TRIP_MS: Final = 2.0
+_TCP_REGISTER_MS: Final = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class WireCost:
+    """What a request costs on a bus, in milliseconds.
+
+    Attributes:
+        request_ms: fixed cost of a request with its reply, without the device's turnaround.
+        register_ms: cost of one register in the reply.
+        silence_ms: pause that must precede a frame; part of request_ms already.
+    """
+
+    request_ms: float
+    register_ms: float
+    silence_ms: float
+
+    def read_ms(self, registers: int, turnaround_ms: float) -> float:
+        """Time of one read of so many registers."""
+        return self.request_ms + turnaround_ms + registers * self.register_ms
+
+    def break_even_registers(self, turnaround_ms: float) -> int:
+        """Largest hole, in registers, that is worth carrying instead of asking twice (at one pace)."""
+        return int((self.request_ms + turnaround_ms) / self.register_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBlock:
+    """One request: `count` registers from `address` on, and the values to decode from the reply."""
+
+    function_code: int
+    address: int
+    count: int
+    registers: tuple[Register, ...]
+
+    @property
+    def end(self) -> int:
+        """Address after the last register read."""
+        return self.address + self.count
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether registers are read that no value needs."""
+        return any(first < end for first, end, _ in self.seams()) or self._padding() > 0
+
+    def seams(self) -> list[tuple[int, int, int]]:
+        """Return where the request can be cut: (end before, address after, registers before the cut)."""
+        ordered = sorted(self.registers, key=lambda register: (register.address, register.end))
+        found: list[tuple[int, int, int]] = []
+        end = ordered[0].end
+        for position, register in enumerate(ordered[1:], 1):
+            if register.address >= end:
+                found.append((end, register.address, position))
+            end = max(end, register.end)
+        return found
+
+    def halves(self, *, even: bool = False) -> tuple[ReadBlock, ReadBlock]:
+        """Cut in two between values: at the middle hole, or between the middle values where there is no hole.
+
+        Args:
+            even: whether the parts must start and end on even addresses too.
+
+        Raises:
+            ValueError: one value, or values that share registers, cannot be cut.
+        """
+        seams = self.seams()
+        holes = [seam for seam in seams if seam[0] < seam[1]] or seams
+        if not holes:
+            raise ValueError("this request carries one value only")
+        ordered = tuple(sorted(self.registers, key=lambda register: (register.address, register.end)))
+        end, start, position = holes[len(holes) // 2]
+        if even:
+            end, start = end + end % 2, start - start % 2
+        left = ReadBlock(self.function_code, self.address, end - self.address, ordered[:position])
+        return left, ReadBlock(self.function_code, start, self.end - start, ordered[position:])
+
+    def _padding(self) -> int:
+        first = min(register.address for register in self.registers)
+        last = max(register.end for register in self.registers)
+        return first - self.address + self.end - last
+
+
+def serial_cost(baud: int, parity: str, stop_bits: int) -> WireCost:
+    """Cost on a serial line: a character is a start bit, 8 bits, the parity bit if any, and the stop bits.
+
+    The silence is 3.5 characters, and 1.75 ms above 19200 baud (Modbus over Serial Line V1.02, 2.5.1.1).
+    """
+    character_ms = (9 + (parity != "N") + stop_bits) * 1000 / baud
+    silence_ms = (
+        _MINIMUM_SILENCE_MS if baud > _FAST_BAUD else max(_MINIMUM_SILENCE_MS, _SILENCE_CHARACTERS * character_ms)
+    )
+    frames_ms = (_REQUEST_CHARACTERS + _REPLY_FRAME_CHARACTERS) * character_ms
+    return WireCost(request_ms=frames_ms + 2 * silence_ms, register_ms=2 * character_ms, silence_ms=silence_ms)
+
+
+def tcp_cost() -> WireCost:
+    """Cost on a local network: a round trip, hardly anything for a register."""
+    return WireCost(request_ms=_TCP_ROUND_TRIP_MS, register_ms=_TCP_REGISTER_MS, silence_ms=0.0)
