@@ -19,7 +19,7 @@ from lentera_drivers.profiles import (
 
 BIG = RegisterOrder()
 ORDERS = [RegisterOrder(byte, word) for byte in Endianness for word in Endianness]
-INTEGERS = [kind for kind in RegisterType if not kind.is_float]
+INTEGERS = [kind for kind in RegisterType if not kind.is_float and not kind.is_bits]
 SCALES = [1.0, 0.1, 0.01, 0.001, 10.0, 100.0, 1000.0, 0.25, -1.0]
 
 
@@ -29,6 +29,9 @@ class Layout:
     scale: float = 1.0
     null_markers: tuple[int, ...] = ()
     quantity: str = "voltage_l1"
+    bit_mask: int | None = None
+    byte_order: Endianness | None = None
+    word_order: Endianness | None = None
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ This package needs neither a Modbus nor an MQTT library: the simulator builds it
 from __future__ import annotations
 
 from lentera_drivers.profiles.errors import ConfigFileError, Problem, ProfileError
+from lentera_drivers.profiles.fields import SerialDefaults
+from lentera_drivers.profiles.identity import Identity, IdentityKind, IdentityType
 from lentera_drivers.profiles.lamp import LampField, LampProfile, LampTopics, PowerModel, Proof
 from lentera_drivers.profiles.loader import list_profiles, load_profile
 from lentera_drivers.profiles.located import LocatedYaml, load_located_yaml, parse_located_yaml
-from lentera_drivers.profiles.meter import MeterProfile, Register, SerialDefaults
+from lentera_drivers.profiles.meter import AddressMode, MeterProfile, PowerFactorSign, PowerSign, Signs
 from lentera_drivers.profiles.payloads import (
     LampMessage,
     LampPayloadError,
@@ -21,6 +23,8 @@ from lentera_drivers.profiles.payloads import (
     encode_state,
     level_of,
 )
+from lentera_drivers.profiles.probe import Finding, Verdict, failed_quantities
+from lentera_drivers.profiles.register import Register
 from lentera_drivers.profiles.registers import (
     Endianness,
     RegisterOrder,
@@ -28,12 +32,20 @@ from lentera_drivers.profiles.registers import (
     RegisterValueError,
     decode_registers,
     encode_registers,
+    exponent_of,
+    order_of,
 )
+from lentera_drivers.profiles.rules import ProbeRules
 from lentera_drivers.profiles.validation import located_errors, validate_located
 
 __all__ = [
+    "AddressMode",
     "ConfigFileError",
     "Endianness",
+    "Finding",
+    "Identity",
+    "IdentityKind",
+    "IdentityType",
     "LampField",
     "LampMessage",
     "LampPayloadError",
@@ -41,7 +53,10 @@ __all__ = [
     "LampTopics",
     "LocatedYaml",
     "MeterProfile",
+    "PowerFactorSign",
     "PowerModel",
+    "PowerSign",
+    "ProbeRules",
     "Problem",
     "ProfileError",
     "Proof",
@@ -50,6 +65,8 @@ __all__ = [
     "RegisterType",
     "RegisterValueError",
     "SerialDefaults",
+    "Signs",
+    "Verdict",
     "brightness_of",
     "decode_availability",
     "decode_lamp_payload",
@@ -58,11 +75,14 @@ __all__ = [
     "encode_registers",
     "encode_set",
     "encode_state",
+    "exponent_of",
+    "failed_quantities",
     "level_of",
     "list_profiles",
     "load_located_yaml",
     "load_profile",
     "located_errors",
+    "order_of",
     "parse_located_yaml",
     "validate_located",
 ]

@@ -2,147 +2,103 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from lentera_drivers.profiles.registers import Endianness, RegisterOrder, RegisterType, decode_registers, exact_scale
+from lentera_drivers.profiles.fields import (
+    LAST_ADDRESS,
+    PROTOCOL_MAX_REGISTERS,
+    Conflict,
+    FunctionCode,
+    Integers,
+    SerialDefaults,
+    Source,
+    StrictModel,
+    Text,
+    Texts,
+    list_to_tuple,
+    nothing_in,
+)
+from lentera_drivers.profiles.identity import Identity
+from lentera_drivers.profiles.layout import layout_problems
+from lentera_drivers.profiles.register import Register
+from lentera_drivers.profiles.registers import (
+    Endianness,
+    RegisterOrder,
+    decode_registers,
+    exact_scale,
+    exponent_of,
+)
+from lentera_drivers.profiles.rules import ProbeRules
 from lentera_drivers.profiles.validation import Found, located_errors
+from lentera_model.errors import LenteraError
 from lentera_model.identifiers import ID_PATTERN
-from lentera_model.quantities import CATALOGUE
 
-LAST_ADDRESS: Final = 65535
-PROTOCOL_MAX_REGISTERS: Final = 125
-"""Registers that one reply can carry at most (Modbus Application Protocol V1.1b3, 6.3)."""
+__all__ = [
+    "LAST_ADDRESS",
+    "PROTOCOL_MAX_REGISTERS",
+    "AddressMode",
+    "MeterProfile",
+    "PowerFactorSign",
+    "PowerSign",
+    "Register",
+    "SerialDefaults",
+    "Signs",
+    "Source",
+    "StrictModel",
+    "Texts",
+    "list_to_tuple",
+    "nothing_in",
+]
 
-
-def list_to_tuple(value: object) -> object:
-    """Let YAML's lists pass for tuples, which a frozen model keeps."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-StrictModel = ConfigDict(extra="forbid", frozen=True, strict=True)
-Texts = Annotated[tuple[str, ...], BeforeValidator(list_to_tuple)]
-Integers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(list_to_tuple)]
-
-
-class Source(BaseModel):
-    """Where a fact comes from: a repository and path, or an address on the web."""
-
-    model_config = StrictModel
-    repo: str | None = None
-    path: str | None = None
-    url: str | None = None
-    what: str | None = None
+MAX_REGISTERS: Final = 512
+"""Values that one profile may describe."""
 
 
-class Conflict(BaseModel):
-    """Two sources that disagree; the profile follows `a`."""
+class AddressMode(StrEnum):
+    """What a register's address counts from."""
 
-    model_config = StrictModel
-    about: str
-    a: str
-    b: str
-
-
-class SerialDefaults(BaseModel):
-    """The line settings a meter leaves the factory with; None where no source was found."""
-
-    model_config = StrictModel
-    baud: Annotated[int, Field(ge=300, le=1_000_000)] | None = None
-    parity: Literal["N", "E", "O"] | None = None
-    stop_bits: Literal[1, 2] | None = None
-    allowed_baud: Integers = ()
-    allowed_parity: Texts = ()
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+    """From the start of a SunSpec model, which each device puts elsewhere: see `MeterProfile.at`."""
 
 
-class Register(BaseModel):
-    """One value of a meter.
+class PowerSign(StrEnum):
+    """What a positive active power means in the meter's own registers."""
 
-    Attributes:
-        quantity: name in the catalogue.
-        address: zero-based address on the wire of the first register.
-        count: how many 16-bit registers; must be what `type` needs.
-        scale: value in `unit` = raw number * scale.
-        unit: the quantity's SI unit.
-        null_markers: raw numbers (unsigned, most significant word first) that mean "no value".
-        minimum: smallest plausible value in `unit`; a value outside makes a sample suspect, it is never dropped.
-        maximum: largest plausible value in `unit`.
-        mandatory: False when some models of the family lack it.
-    """
+    IMPORT_POSITIVE = "import_positive"
+    EXPORT_POSITIVE = "export_positive"
+    """The registers carry a negative scale, so that import is positive in our values."""
+    UNSIGNED = "unsigned"
+    UNKNOWN = "unknown"
+
+
+class PowerFactorSign(StrEnum):
+    """What the sign of a power factor means; it is stored as the meter gives it."""
+
+    UNSIGNED = "unsigned"
+    DIRECTION = "direction"
+    """Positive for import, negative for export."""
+    CAPACITIVE_POSITIVE = "capacitive_positive"
+    INDUCTIVE_POSITIVE = "inductive_positive"
+    QUADRANT = "quadrant"
+    """A four-quadrant value: beyond -1 and 1 it carries the quadrant."""
+    UNKNOWN = "unknown"
+
+
+class Signs(BaseModel):
+    """The meter's conventions, where a source tells them."""
 
     model_config = StrictModel
-    quantity: str
-    address: Annotated[int, Field(ge=0)]
-    count: Annotated[int, Field(ge=1, le=4)]
-    type: Annotated[RegisterType, Field(strict=False)]
-    scale: Annotated[float, Field(allow_inf_nan=False, strict=False)] = 1.0
-    unit: str
-    null_markers: Integers = ()
-    minimum: Annotated[float, Field(allow_inf_nan=False, strict=False)] | None = None
-    maximum: Annotated[float, Field(allow_inf_nan=False, strict=False)] | None = None
-    mandatory: bool = True
-    note: str | None = None
+    active_power: Annotated[PowerSign, Field(strict=False)] = PowerSign.UNKNOWN
+    power_factor: Annotated[PowerFactorSign, Field(strict=False)] = PowerFactorSign.UNKNOWN
 
-    @property
-    def end(self) -> int:
-        """Address after the last register."""
-        return self.address + self.count
 
-    def is_plausible(self, value: float) -> bool:
-        """Whether a value lies within the profile's limits."""
-        low = -math.inf if self.minimum is None else self.minimum
-        high = math.inf if self.maximum is None else self.maximum
-        return low <= value <= high
-
-    @model_validator(mode="after")
-    def _possible(self) -> Register:
-        found = [*self._catalogue_problems(), *self._layout_problems(), *self._limit_problems()]
-        if found:
-            raise located_errors(found)
-        return self
-
-    def _catalogue_problems(self) -> list[Found]:
-        known = CATALOGUE.get(self.quantity)
-        if known is None:
-            close = difflib.get_close_matches(self.quantity, CATALOGUE, n=1)
-            remedy = f"did you mean {close[0]}?" if close else "take a name of the catalogue"
-            return [(("quantity",), f"{self.quantity!r} is not in the catalogue of quantities", remedy)]
-        if self.unit != known.unit:
-            remedy = f"write {known.unit} and put the factor into `scale`"
-            return [(("unit",), f"{self.quantity} is kept in {known.unit}, not in {self.unit}", remedy)]
-        return []
-
-    def _layout_problems(self) -> list[Found]:
-        found: list[Found] = []
-        if self.count != self.type.words:
-            found.append((("count",), f"{self.type} takes {self.type.words} registers, not {self.count}", "correct it"))
-        if self.end - 1 > LAST_ADDRESS:
-            what = f"the last register would be {self.end - 1}, beyond {LAST_ADDRESS}"
-            found.append((("address",), what, "check the address"))
-        if self.scale == 0:
-            found.append((("scale",), "a scale of 0 makes every value 0", "write the factor from raw number to unit"))
-        for marker in self.null_markers:
-            if marker >= 1 << 16 * self.type.words:
-                what = f"{marker:#x} does not fit {self.type}"
-                found.append((("null_markers",), what, "write the marker as the unsigned raw number"))
-        return found
-
-    def _limit_problems(self) -> list[Found]:
-        low, high = self.minimum, self.maximum
-        if low is not None and high is not None and low >= high:
-            return [(("minimum",), f"the minimum {low} is not below the maximum {high}", "correct the limits")]
-        if self.type.is_float or self.scale == 0:
-            return []
-        ends = sorted(float(raw * exact_scale(self.scale)) for raw in self.type.raw_range)
-        for key, limit in (("minimum", low), ("maximum", high)):
-            if limit is not None and not ends[0] <= limit <= ends[1]:
-                what = f"{limit} cannot be reached: {self.type} at scale {self.scale} spans {ends[0]} to {ends[1]}"
-                return [((key,), what, "correct the limit or the scale")]
-        return []
+class ProfileAddressError(LenteraError):
+    """A relative profile cannot be put at an address, or an absolute one is to be moved."""
 
 
 class MeterProfile(BaseModel):
@@ -150,23 +106,33 @@ class MeterProfile(BaseModel):
 
     Attributes:
         unit_id: factory setting, None when unknown.
-        function_code: 3 (holding registers) or 4 (input registers).
+        function_code: 3 (holding registers) or 4 (input registers), where a register does not say otherwise.
+        function_code_alternatives: functions that give the same registers too.
+        byte_order: of the bytes in a register, where a register does not say otherwise.
+        word_order: of the registers of a value, where a register does not say otherwise.
         max_registers_per_read: what the meter answers at most in one reply.
         even_addresses: whether start address and count of a request must be even.
         turnaround_ms: time a meter takes before it answers, for planning.
         gap_ms: extra silence that the meter wants between frames, beyond 3.5 characters.
+        window: requests that the meter takes on one TCP connection before it has answered the first.
+        address_mode: relative for a SunSpec model: addresses count from the register that holds the model's id.
+        sunspec_model: id of the SunSpec model that a relative profile describes.
+        model_length: registers of that model after its id and length.
+        signs: conventions of signs.
+        identity: what the meter tells about itself.
+        probe: limits of the rules that its readings must pass.
     """
 
     model_config = StrictModel
     kind: Literal["meter"]
     id: Annotated[str, Field(pattern=ID_PATTERN)]
-    manufacturer: str
-    model: str
+    manufacturer: Text
+    model: Text
     phases: Literal[1, 3]
     serial: SerialDefaults | None = None
     unit_id: Annotated[int, Field(ge=0, le=255)] | None = None
     transport: Texts
-    function_code: Literal[3, 4]
+    function_code: FunctionCode
     function_code_alternatives: Integers = ()
     byte_order: Annotated[Endianness, Field(strict=False)] = Endianness.BIG
     word_order: Annotated[Endianness, Field(strict=False)] = Endianness.BIG
@@ -174,23 +140,57 @@ class MeterProfile(BaseModel):
     even_addresses: bool = False
     turnaround_ms: Annotated[int, Field(ge=0, le=10_000)] = 20
     gap_ms: Annotated[int, Field(ge=0, le=1_000)] = 0
-    registers: Annotated[tuple[Register, ...], BeforeValidator(list_to_tuple)]
-    sources: Annotated[tuple[Source, ...], BeforeValidator(list_to_tuple)]
-    conflicts: Annotated[tuple[Conflict, ...], BeforeValidator(list_to_tuple)] = ()
+    window: Annotated[int, Field(ge=1, le=32)] = 1
+    address_mode: Annotated[AddressMode, Field(strict=False)] = AddressMode.ABSOLUTE
+    sunspec_model: Annotated[int, Field(ge=1, le=65534)] | None = None
+    model_length: Annotated[int, Field(ge=1, le=LAST_ADDRESS)] | None = None
+    signs: Signs = Signs()
+    identity: Annotated[tuple[Identity, ...], Field(max_length=16), BeforeValidator(list_to_tuple)] = ()
+    probe: ProbeRules = ProbeRules()
+    registers: Annotated[tuple[Register, ...], Field(max_length=MAX_REGISTERS), BeforeValidator(list_to_tuple)]
+    sources: Annotated[tuple[Source, ...], Field(max_length=64), BeforeValidator(list_to_tuple)]
+    conflicts: Annotated[tuple[Conflict, ...], Field(max_length=64), BeforeValidator(list_to_tuple)] = ()
     notes: Texts = ()
 
     @property
     def order(self) -> RegisterOrder:
-        """Byte and word order, as the codec wants them."""
+        """Byte and word order, as the codec wants them; a register's own comes first there."""
         return RegisterOrder(self.byte_order, self.word_order)
 
-    def decode(self, image: Mapping[int, int]) -> dict[str, float]:
-        """Decode every register whose words are all in `image` (address -> word); nulls are left out."""
+    @property
+    def scale_registers(self) -> tuple[tuple[int, int], ...]:
+        """(function code, address) of every register that holds a power of ten, in order."""
+        return tuple(
+            sorted(
+                {
+                    (self.function_code_of(register), register.scale_register)
+                    for register in self.registers
+                    if register.scale_register is not None
+                }
+            )
+        )
+
+    def function_code_of(self, register: Register) -> int:
+        """Return the function that reads a register."""
+        return register.function_code or self.function_code
+
+    def decode(self, image: Mapping[int, int], function_code: int | None = None) -> dict[str, float]:
+        """Decode every register whose words are all in `image`; nulls are left out.
+
+        Args:
+            image: address to word, scale registers included.
+            function_code: the function that the image was read with; None takes every register.
+        """
         values: dict[str, float] = {}
         for register in self.registers:
+            if function_code not in (None, self.function_code_of(register)):
+                continue
             words = [image[address] for address in range(register.address, register.end) if address in image]
-            if len(words) == register.count:
-                value = decode_registers(register, words, self.order)
+            exponent: int | None = 0
+            if register.scale_register is not None:
+                exponent = exponent_of(image[register.scale_register]) if register.scale_register in image else None
+            if len(words) == register.count and exponent is not None:
+                value = decode_registers(register, words, self.order, exponent)
                 if value is not None:
                     values[register.quantity] = value
         return values
@@ -203,11 +203,60 @@ class MeterProfile(BaseModel):
             if register.quantity in values and not register.is_plausible(values[register.quantity])
         ]
 
+    def at(self, base_address: int) -> MeterProfile:
+        """Return this relative profile with absolute addresses.
+
+        Args:
+            base_address: of the register that holds the model's id.
+
+        Raises:
+            ProfileAddressError: the profile is absolute already, or a register would lie beyond 65535.
+        """
+        if self.address_mode is AddressMode.ABSOLUTE:
+            raise ProfileAddressError(f"profile {self.id} has absolute addresses: it needs no base address")
+        last = base_address + max(entry.end for entry in (*self.registers, *self.identity)) - 1
+        if base_address < 0 or last > LAST_ADDRESS:
+            raise ProfileAddressError(f"profile {self.id} at {base_address}: its last register would be {last}")
+        moved = [
+            register.model_copy(
+                update={
+                    "address": register.address + base_address,
+                    "scale_register": None
+                    if register.scale_register is None
+                    else register.scale_register + base_address,
+                }
+            )
+            for register in self.registers
+        ]
+        told = [entry.model_copy(update={"address": entry.address + base_address}) for entry in self.identity]
+        update = {"registers": tuple(moved), "identity": tuple(told), "address_mode": AddressMode.ABSOLUTE}
+        return self.model_copy(update=update)
+
+    def with_scales(self, exponents: Mapping[int, int | None]) -> MeterProfile:
+        """Return the profile with the powers of ten that were read put into each `scale`.
+
+        Args:
+            exponents: address of a scale register to its power of ten (`exponent_of` its word). A register whose power
+                is None, or absent, is left out: the device says that it has no such value.
+        """
+        fixed: list[Register] = []
+        for register in self.registers:
+            if register.scale_register is None:
+                fixed.append(register)
+                continue
+            exponent = exponents.get(register.scale_register)
+            if exponent is not None:
+                scale = float(exact_scale(register.scale, exponent))
+                fixed.append(register.model_copy(update={"scale": scale, "scale_register": None}))
+        return self.model_copy(update={"registers": tuple(fixed)})
+
     @model_validator(mode="after")
     def _possible(self) -> MeterProfile:
-        found = [*_overlaps(self.registers), *_repeats(self.registers), *self._request_problems()]
+        found = [*layout_problems(self.registers, self.function_code), *self._request_problems()]
         found += nothing_in("registers", self.registers) + nothing_in("sources", self.sources)
         found += _outside("transport", self.transport, ("rtu", "tcp", "rtu_over_tcp"))
+        found += nothing_in("transport", self.transport)
+        found += [*self._sunspec_problems(), *self._sign_problems()]
         if found:
             raise located_errors(found)
         return self
@@ -222,46 +271,51 @@ class MeterProfile(BaseModel):
                 found.append((path, what, "raise max_registers_per_read"))
             if self.even_addresses and register.address % 2:
                 found.append((path, f"{register.address} is odd, this meter answers even addresses only", "check it"))
+        for position, entry in enumerate(self.identity):
+            if entry.count > self.max_registers_per_read:
+                what = f"{entry.what} needs {entry.count} registers, one read carries {self.max_registers_per_read}"
+                found.append((("identity", position, "count"), what, "raise max_registers_per_read"))
+        for position, code in enumerate(self.function_code_alternatives):
+            if code not in (3, 4):
+                path = ("function_code_alternatives", position)
+                found.append((path, "no function but 3 and 4 reads registers", "write 3 or 4"))
         return found
 
+    def _sunspec_problems(self) -> list[Found]:
+        if self.address_mode is AddressMode.ABSOLUTE:
+            return []
+        found: list[Found] = []
+        if self.sunspec_model is None:
+            found.append((("sunspec_model",), "is missing: relative addresses count from a model", "write its id"))
+        end = (self.model_length or LAST_ADDRESS) + 2
+        for position, register in enumerate(self.registers):
+            last = max(register.end - 1, register.scale_register or 0)
+            if register.address < 2 or last >= end:
+                what = f"{register.quantity} lies outside the model's points, 2 to {end - 1}"
+                found.append((("registers", position, "address"), what, "count from the register of the model's id"))
+        return found
 
-def _overlaps(registers: Sequence[Register]) -> list[Found]:
-    """Two values must not share a register."""
-    found: list[Found] = []
-    ordered = sorted(enumerate(registers), key=lambda item: item[1].address)
-    furthest: Register | None = None
-    for position, register in ordered:
-        if furthest is not None and register.address < furthest.end:
-            what = (
-                f"{register.quantity} ({register.address}..{register.end - 1}) overlaps "
-                f"{furthest.quantity} ({furthest.address}..{furthest.end - 1})"
+    def _sign_problems(self) -> list[Found]:
+        """Hold the scales of active power against the convention: our values are positive for import."""
+        sign = self.signs.active_power
+        if sign in (PowerSign.UNKNOWN, PowerSign.UNSIGNED):
+            return []
+        wanted = sign is PowerSign.IMPORT_POSITIVE
+        names = ("power_active_total", "power_active_l1", "power_active_l2", "power_active_l3")
+        return [
+            (
+                ("registers", position, "scale"),
+                f"{register.quantity} would have the wrong sign: signs.active_power says {sign}",
+                f"write a {'positive' if wanted else 'negative'} scale, import is positive here",
             )
-            found.append((("registers", position, "address"), what, "correct one of the two addresses or counts"))
-        if furthest is None or register.end > furthest.end:
-            furthest = register
-    return found
-
-
-def _repeats(registers: Sequence[Register]) -> list[Found]:
-    """One quantity has one register."""
-    seen: set[str] = set()
-    found: list[Found] = []
-    for position, register in enumerate(registers):
-        if register.quantity in seen:
-            path = ("registers", position, "quantity")
-            found.append((path, f"{register.quantity} is given twice", "keep the register that is to be read"))
-        seen.add(register.quantity)
-    return found
+            for position, register in enumerate(self.registers)
+            if register.quantity in names and (register.scale > 0) is not wanted
+        ]
 
 
 def _outside(key: str, given: Sequence[str], allowed: Sequence[str]) -> list[Found]:
     return [
-        ((key, position), f"{value!r} is not known", f"use {', '.join(allowed)}")
+        ((key, position), f"{value[:40]!r} is not known", f"use {', '.join(allowed)}")
         for position, value in enumerate(given)
         if value not in allowed
     ]
-
-
-def nothing_in(key: str, items: Sequence[object]) -> list[Found]:
-    """Complain about a list that is needed and empty (pydantic would also complain when an item is wrong)."""
-    return [] if items else [((key,), "is empty", "write at least one")]
