@@ -41,7 +41,9 @@ def _load_packaged(profile_id: str) -> Profile:
     if profile_id not in known:
         close = difflib.get_close_matches(profile_id, known, n=1)
         hint = (
-            f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}; or give the path of a .yaml file"
+            f"did you mean {close[0]}?"
+            if close
+            else "`lentera profile list` shows them all; or give the path of a .yaml file"
         )
         raise ProfileError([Problem(profile_id, 0, "", "there is no profile of this name", hint)])
     return _load_file(_FOLDER / f"{profile_id}.yaml")
