@@ -41,12 +41,21 @@ class WireCost:
 
 @dataclass(frozen=True, slots=True)
 class ReadBlock:
-    """One request: `count` registers from `address` on, and the values to decode from the reply."""
+    """One request and the values to decode from its reply.
+
+    Attributes:
+        function_code: 3 or 4.
+        address: of the first register read.
+        count: how many registers are read.
+        registers: the values in the reply, lowest address first.
+        scales: addresses in the reply that hold powers of ten of values, here or in other replies.
+    """
 
     function_code: int
     address: int
     count: int
     registers: tuple[Register, ...]
+    scales: tuple[int, ...] = ()
 
     @property
     def end(self) -> int:
@@ -56,17 +65,20 @@ class ReadBlock:
     @property
     def has_holes(self) -> bool:
         """Whether registers are read that no value needs."""
-        return any(first < end for first, end, _ in self.seams()) or self._padding() > 0
+        needed = {address for register in self.registers for address in range(register.address, register.end)}
+        return len(needed.union(self.scales)) < self.count
 
-    def seams(self) -> list[tuple[int, int, int]]:
-        """Return where the request can be cut: (end before, address after, registers before the cut)."""
-        ordered = sorted(self.registers, key=lambda register: (register.address, register.end))
-        found: list[tuple[int, int, int]] = []
-        end = ordered[0].end
-        for position, register in enumerate(ordered[1:], 1):
-            if register.address >= end:
-                found.append((end, register.address, position))
-            end = max(end, register.end)
+    def seams(self) -> list[tuple[int, int]]:
+        """Return where the request can be cut between values: (end before, address after)."""
+        parts = [(register.address, register.end) for register in self.registers]
+        parts += [(address, address + 1) for address in self.scales]
+        parts.sort()
+        found: list[tuple[int, int]] = []
+        end = parts[0][1]
+        for start, stop in parts[1:]:
+            if start >= end:
+                found.append((end, start))
+            end = max(end, stop)
         return found
 
     def halves(self, *, even: bool = False) -> tuple[ReadBlock, ReadBlock]:
@@ -82,17 +94,20 @@ class ReadBlock:
         holes = [seam for seam in seams if seam[0] < seam[1]] or seams
         if not holes:
             raise ValueError("this request carries one value only")
-        ordered = tuple(sorted(self.registers, key=lambda register: (register.address, register.end)))
-        end, start, position = holes[len(holes) // 2]
+        end, start = holes[len(holes) // 2]
         if even:
-            end, start = end + end % 2, start - start % 2
-        left = ReadBlock(self.function_code, self.address, end - self.address, ordered[:position])
-        return left, ReadBlock(self.function_code, start, self.end - start, ordered[position:])
+            return self.part(self.address, end + end % 2), self.part(start - start % 2, self.end)
+        return self.part(self.address, end), self.part(start, self.end)
 
-    def _padding(self) -> int:
-        first = min(register.address for register in self.registers)
-        last = max(register.end for register in self.registers)
-        return first - self.address + self.end - last
+    def part(self, address: int, end: int) -> ReadBlock:
+        """Return the request for a part of the registers, with the values that lie in it as a whole."""
+        return ReadBlock(
+            self.function_code,
+            address,
+            end - address,
+            tuple(one for one in self.registers if address <= one.address and one.end <= end),
+            tuple(one for one in self.scales if address <= one < end),
+        )
 
 
 def serial_cost(baud: int, parity: str, stop_bits: int) -> WireCost:

@@ -93,6 +93,8 @@ class Covering:
 
 
 _TOLERANCE: Final = 1e-9
+_MOST_STATES: Final = 300
+"""Beyond it the dearest go. Only many paces, thoroughly mixed, come near it; the plan then may cost a little more."""
 
 
 def cover(items: Sequence[Item], rules: Rules) -> list[Covering]:
@@ -141,6 +143,8 @@ def _undominated(states: list[_State], upcoming: Item | None, rules: Rules) -> l
     for state in states:
         if not any(_dominates(other, state, rules) for other in kept):
             kept.append(state)
+            if len(kept) == _MOST_STATES:
+                break
     return kept
 
 

@@ -42,7 +42,7 @@ class ClosedRange(NamedTuple):
 
 
 class AbsentValue(NamedTuple):
-    """A value that the model lacks: its function code and first register."""
+    """A value, or a power of ten, that the model lacks: its function code and first register."""
 
     function_code: int
     address: int
@@ -102,8 +102,8 @@ def _halve(
     refused: ReadBlock, exception_code: int, even: bool, found: Findings
 ) -> Generator[ReadBlock, int | None, None]:
     if not refused.seams():
-        for register in refused.registers:
-            found.absent[AbsentValue(refused.function_code, register.address)] = exception_code
+        for address in (*(register.address for register in refused.registers), *refused.scales):
+            found.absent[AbsentValue(refused.function_code, address)] = exception_code
         return
     halves = refused.halves(even=even)
     codes: list[int | None] = []

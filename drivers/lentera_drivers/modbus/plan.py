@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lentera_drivers.modbus.blocks import ReadBlock, WireCost, serial_cost, tcp_cost
 from lentera_drivers.modbus.cover import Covering, Item, Rules, cover
-from lentera_drivers.modbus.holes import AbsentValue, Refusals
+from lentera_drivers.modbus.holes import AbsentValue, ClosedRange, Refusals
 from lentera_drivers.profiles.meter import PROTOCOL_MAX_REGISTERS, MeterProfile, Register
 from lentera_model.config import PaceRow
 
@@ -65,12 +65,6 @@ def select_registers(profile: MeterProfile, quantities: Iterable[str] | None) ->
     return [register for register in profile.registers if register.quantity in wanted]
 
 
-def function_of(profile: MeterProfile, register: Register) -> int:
-    """Return the function code that reads a register."""
-    own: int | None = getattr(register, "function_code", None)
-    return profile.function_code if own is None else own
-
-
 def plan_device(
     profile: MeterProfile,
     paces: Sequence[PaceRow],
@@ -90,15 +84,23 @@ def plan_device(
         turnaround_ms: measured; the profile's figure when None.
         refusals: what the model is known to refuse.
     """
-    wanted = _wanted(profile, paces, refusals)
     expected_ms = profile.turnaround_ms if turnaround_ms is None else turnaround_ms
     limit = min(profile.max_registers_per_read, PROTOCOL_MAX_REGISTERS, refusals.limit or PROTOCOL_MAX_REGISTERS)
+    request_ms = cost.request_ms + expected_ms + profile.gap_ms
+    wanted = _wanted(profile, paces, refusals)
     planned: list[PacedBlock] = []
-    for function_code in sorted({function_of(profile, register) for register, _ in wanted}):
-        group = [(register, pace) for register, pace in wanted if function_of(profile, register) == function_code]
-        group.sort(key=lambda one: (one[0].address, one[0].end))
-        closed = tuple((one.first, one.end) for one in refusals.closed if one.function_code == function_code)
-        planned += _plan_group(group, function_code, paces, profile, limit, cost, expected_ms, closed)
+    for function_code in sorted({profile.function_code_of(register) for register, _ in wanted}):
+        group = [one for one in wanted if profile.function_code_of(one[0]) == function_code]
+        intervals = tuple(sorted({paces[pace].every_s for _, pace in group}))
+        rules = Rules(
+            rates=tuple(1 / interval for interval in intervals),
+            request_ms=request_ms,
+            register_ms=cost.register_ms,
+            limit=limit,
+            even=profile.even_addresses,
+            closed=tuple((one.first, one.end) for one in refusals.closed if one.function_code == function_code),
+        )
+        planned += _plan_group(group, function_code, paces, intervals, rules)
     return tuple(planned)
 
 
@@ -106,11 +108,16 @@ def _wanted(profile: MeterProfile, paces: Sequence[PaceRow], refusals: Refusals)
     """Return every value to be read with its pace."""
     own_pace = {name: pace for pace, row in enumerate(paces) if pace for name in row.quantities or ()}
     rest = None if paces[0].quantities is None else frozenset(paces[0].quantities)
+
+    def is_absent(register: Register) -> bool:
+        code = profile.function_code_of(register)
+        needed = (register.address, register.scale_register)
+        return any(at is not None and AbsentValue(code, at) in refusals.absent for at in needed)
+
     return [
         (register, own_pace.get(register.quantity, 0))
         for register in profile.registers
-        if (register.quantity in own_pace or rest is None or register.quantity in rest)
-        and AbsentValue(function_of(profile, register), register.address) not in refusals.absent
+        if (register.quantity in own_pace or rest is None or register.quantity in rest) and not is_absent(register)
     ]
 
 
@@ -118,52 +125,58 @@ def _plan_group(
     group: Sequence[tuple[Register, int]],
     function_code: int,
     paces: Sequence[PaceRow],
-    profile: MeterProfile,
-    limit: int,
-    cost: WireCost,
-    turnaround_ms: float,
-    closed: tuple[tuple[int, int], ...],
+    intervals: Sequence[float],
+    rules: Rules,
 ) -> list[PacedBlock]:
-    intervals = sorted({paces[pace].every_s for _, pace in group})
-    rules = Rules(
-        rates=tuple(1 / interval for interval in intervals),
-        request_ms=cost.request_ms + turnaround_ms + profile.gap_ms,
-        register_ms=cost.register_ms,
-        limit=limit,
-        even=profile.even_addresses,
-        closed=closed,
-    )
-    items, members = _items(group, [intervals.index(row.every_s) if row.every_s in intervals else 0 for row in paces])
+    """Plan the values of one function code."""
+    parts: list[_Part] = [_Part(one.address, one.end, intervals.index(paces[at].every_s), at, one) for one, at in group]
+    for address in {one.scale_register for one, _ in group if one.scale_register is not None}:
+        fastest = min((paces[at].every_s, at) for one, at in group if one.scale_register == address)
+        parts.append(_Part(address, address + 1, intervals.index(fastest[0]), fastest[1], None))
+    parts.sort(key=lambda part: (part.address, part.end))
+    items, members = _items(parts)
     return [
-        _paced_block(covering, [group[one] for item in covering.items for one in members[item]], function_code, paces)
+        _paced_block(covering, [parts[one] for item in covering.items for one in members[item]], function_code, paces)
         for covering in cover(items, rules)
     ]
 
 
-def _items(group: Sequence[tuple[Register, int]], classes: Sequence[int]) -> tuple[list[Item], list[list[int]]]:
-    """Return what must be read, values that share registers as one, and the positions in `group` of each."""
+class _Part(NamedTuple):
+    """A value, or without a register a power of ten, that is to be read."""
+
+    address: int
+    end: int
+    interval: int
+    pace: int
+    register: Register | None
+
+
+def _items(parts: Sequence[_Part]) -> tuple[list[Item], list[list[int]]]:
+    """Return what must be read, parts that share registers as one, and the positions in `parts` of each."""
     items: list[Item] = []
     members: list[list[int]] = []
-    for position, (register, pace) in enumerate(group):
-        if items and register.address < items[-1].end:
+    for position, part in enumerate(parts):
+        if items and part.address < items[-1].end:
             last = items[-1]
-            items[-1] = Item(last.address, max(last.end, register.end), min(last.pace, classes[pace]))
+            items[-1] = Item(last.address, max(last.end, part.end), min(last.pace, part.interval))
             members[-1].append(position)
         else:
-            items.append(Item(register.address, register.end, classes[pace]))
+            items.append(Item(part.address, part.end, part.interval))
             members.append([position])
     return items, members
 
 
 def _paced_block(
-    covering: Covering, served: Sequence[tuple[Register, int]], function_code: int, paces: Sequence[PaceRow]
+    covering: Covering, served: Sequence[_Part], function_code: int, paces: Sequence[PaceRow]
 ) -> PacedBlock:
     takes: dict[int, tuple[Register, ...]] = {}
-    for register, pace in served:
-        takes[pace] = (*takes.get(pace, ()), register)
+    for part in served:
+        takes[part.pace] = (*takes.get(part.pace, ()), *(() if part.register is None else (part.register,)))
     own = min(takes, key=lambda pace: (paces[pace].every_s, pace))
     address, end = covering.span
-    block = ReadBlock(function_code, address, end - address, tuple(register for register, _ in served))
+    registers = tuple(part.register for part in served if part.register is not None)
+    scales = tuple(part.address for part in served if part.register is None)
+    block = ReadBlock(function_code, address, end - address, registers, scales)
     return PacedBlock(block, own, paces[own].every_s, takes)
 
 
@@ -184,13 +197,11 @@ def plan_reads(
 
 
 def _every_hole(registers: Sequence[Register], profile: MeterProfile) -> Refusals:
-    from lentera_drivers.modbus.holes import ClosedRange
-
     closed: set[ClosedRange] = set()
-    for function_code in {function_of(profile, register) for register in registers}:
-        mine = [register for register in registers if function_of(profile, register) == function_code]
+    for function_code in {profile.function_code_of(register) for register in registers}:
+        mine = [register for register in registers if profile.function_code_of(register) == function_code]
         seams = ReadBlock(function_code, 0, 0, tuple(mine)).seams()
-        closed |= {ClosedRange(function_code, first, end) for first, end, _ in seams if first < end}
+        closed |= {ClosedRange(function_code, first, end) for first, end in seams if first < end}
     return Refusals(frozenset(closed))
 
 
