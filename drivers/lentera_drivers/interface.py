@@ -108,7 +108,10 @@ class PlannedRequest:
         target: what is asked, such as `unit 1, function 4, registers 0..79`, or the topic that is listened to.
         quantities: what the answer brings.
         every_s: how often; for a device that reports by itself, the longest silence before it is asked.
-        wire_ms: estimated time on the wire in milliseconds, None where it does not matter.
+        wire_ms: estimated time on the wire in milliseconds, with gaps and turnaround; None where it does not matter.
+        turnaround_ms: time that the device is expected to take before it answers, part of `wire_ms`.
+        break_even_registers: largest hole that is worth carrying instead of asking twice, at this device's turnaround.
+        absent: quantities of the profile that the device's model is known to lack.
     """
 
     device: str
@@ -117,6 +120,9 @@ class PlannedRequest:
     quantities: tuple[str, ...]
     every_s: float
     wire_ms: float | None
+    turnaround_ms: float | None = None
+    break_even_registers: int | None = None
+    absent: tuple[str, ...] = ()
 
 
 class OutcomeKind(StrEnum):
