@@ -36,6 +36,8 @@ from lentera_drivers.profiles.registers import (
     order_of,
 )
 from lentera_drivers.profiles.rules import ProbeRules
+from lentera_drivers.profiles.sensor import SensorProfile, SensorTopics
+from lentera_drivers.profiles.sensor_payloads import decode_sensor, decode_sensor_availability, encode_sensor
 from lentera_drivers.profiles.validation import located_errors, validate_located
 
 __all__ = [
@@ -64,6 +66,8 @@ __all__ = [
     "RegisterOrder",
     "RegisterType",
     "RegisterValueError",
+    "SensorProfile",
+    "SensorTopics",
     "SerialDefaults",
     "Signs",
     "Verdict",
@@ -71,8 +75,11 @@ __all__ = [
     "decode_availability",
     "decode_lamp_payload",
     "decode_registers",
+    "decode_sensor",
+    "decode_sensor_availability",
     "encode_get",
     "encode_registers",
+    "encode_sensor",
     "encode_set",
     "encode_state",
     "exponent_of",

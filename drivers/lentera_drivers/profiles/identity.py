@@ -52,7 +52,7 @@ class Identity(BaseModel):
         type: text or number.
         function_code: where it is read with another function than the meter's.
         expected: the answers that this model gives, any of them; empty for what differs from meter to meter. A text
-            matches when the answer begins with it, a number when it is equal.
+            matches when the answer begins with it, in capitals or not, a number when it is equal.
         word_order: of a number, where it is not the meter's.
         null_markers: numbers that mean "not given".
     """
@@ -93,7 +93,7 @@ class Identity(BaseModel):
             return None
         if self.type is IdentityType.NUMBER:
             return answer in self.expected
-        return answer.startswith(self.expected)
+        return answer.lower().startswith(tuple(text.lower() for text in self.expected))
 
     @model_validator(mode="after")
     def _possible(self) -> Identity:

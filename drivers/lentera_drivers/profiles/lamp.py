@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from lentera_drivers.profiles.meter import Source, StrictModel, Texts, list_to_tuple, nothing_in
+from lentera_drivers.profiles.fields import Source, StrictModel, Texts, list_to_tuple, nothing_in
+from lentera_drivers.profiles.generic_light import GenericLight
+from lentera_drivers.profiles.mapping import quantity_problems
+from lentera_drivers.profiles.topics import filled, template_problem
 from lentera_drivers.profiles.validation import Found, located_errors
 from lentera_model.identifiers import ID_PATTERN
-from lentera_model.quantities import CATALOGUE
 
-Dialect = Literal["zigbee2mqtt", "homeassistant_json"]
-_NAME: Final = "{name}"
-_FORBIDDEN_IN_TOPIC: Final = ("+", "#", "\0")
+Dialect = Literal["zigbee2mqtt", "homeassistant_json", "generic_json"]
 _COMPUTED: Final = ("level_percent", "level_commanded_percent")
 
 
@@ -50,11 +49,9 @@ class TopicTemplates(BaseModel):
         for key, template in self:
             if template is None:
                 continue
-            rest = template.replace("{base}", "").replace(_NAME, "")
-            if _NAME not in template:
-                found.append(((key,), "all lamps would share this topic", "put {name} into it"))
-            if any(sign in rest for sign in (*_FORBIDDEN_IN_TOPIC, "{", "}")):
-                found.append(((key,), f"{template!r} is no topic", "use {base}, {name} and plain levels, no wildcards"))
+            problem = template_problem(template)
+            if problem is not None:
+                found.append(((key,), *problem))
         given = [template for _, template in self if template is not None]
         if len(set(given)) != len(given):
             found.append((("state",), "two topics are the same", "give each its own"))
@@ -74,19 +71,9 @@ class LampField(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> LampField:
-        known = CATALOGUE.get(self.quantity)
-        found: list[Found] = []
-        if known is None:
-            close = difflib.get_close_matches(self.quantity, CATALOGUE, n=1)
-            remedy = f"did you mean {close[0]}?" if close else "take a name of the catalogue"
-            found.append((("quantity",), f"{self.quantity!r} is not in the catalogue of quantities", remedy))
-        elif self.unit != known.unit:
-            what = f"{self.quantity} is kept in {known.unit}, not in {self.unit}"
-            found.append((("unit",), what, f"write {known.unit} and put the factor into `scale`"))
+        found = quantity_problems(self.quantity, self.unit, self.scale)
         if self.quantity in _COMPUTED:
             found.append((("quantity",), f"{self.quantity} comes from state and brightness", "remove the field"))
-        if self.scale == 0:
-            found.append((("scale",), "a scale of 0 makes every value 0", "write the factor from number to unit"))
         if found:
             raise located_errors(found)
         return self
@@ -146,6 +133,8 @@ class LampProfile(BaseModel):
     Attributes:
         base_topic: fills `{base}` in the topics.
         brightness_scale: the `brightness` that means 100 % (254 in Zigbee2MQTT, 255 in Home Assistant).
+        light: for dialect `generic_json`, where the level is and how it is set.
+        silent_after_s: a lamp that says nothing for so long is silent; three of its intervals when absent.
     """
 
     model_config = StrictModel
@@ -159,25 +148,23 @@ class LampProfile(BaseModel):
     brightness_scale: Annotated[int, Field(ge=1, le=65535)]
     fields: Annotated[tuple[LampField, ...], BeforeValidator(list_to_tuple)] = ()
     proof: Proof = Proof()
+    light: GenericLight | None = None
+    silent_after_s: Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False, strict=False)] | None = None
     sources: Annotated[tuple[Source, ...], BeforeValidator(list_to_tuple)]
     notes: Texts = ()
 
     def topics_for(self, name: str, base: str | None = None) -> LampTopics:
         """Fill in the topics of the lamp called `name` (its `topic` in the config)."""
+        topics = {
+            key: None if template is None else filled(template, name, base or self.base_topic)
+            for key, template in self.topics
+        }
+        return LampTopics(**topics)
 
-        def filled(template: str | None) -> str | None:
-            if template is None:
-                return None
-            return template.replace("{base}", base or self.base_topic).replace(_NAME, name)
-
-        templates = self.topics
-        return LampTopics(
-            state=filled(templates.state) or "",
-            set=filled(templates.set) or "",
-            get=filled(templates.get),
-            availability=filled(templates.availability),
-            telemetry=filled(templates.telemetry),
-        )
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What a lamp of this kind may give."""
+        return ("level_percent", *(field.quantity for field in self.fields))
 
     @model_validator(mode="after")
     def _possible(self) -> LampProfile:
@@ -189,6 +176,9 @@ class LampProfile(BaseModel):
                 if value in seen:
                     found.append((("fields", position, attribute), f"{value} is given twice", "keep one of the two"))
                 seen.add(value)
+        if (self.light is None) is (self.dialect == "generic_json"):
+            remedy = "add it" if self.light is None else "remove it"
+            found.append((("light",), f"does not fit dialect {self.dialect}", remedy))
         if self.proof.readback and self.topics.get is None:
             found.append(
                 (("proof", "readback"), "there is no topic to ask the lamp on", "add topics.get or write false")

@@ -11,12 +11,13 @@ from lentera_drivers.profiles.errors import ConfigFileError, Problem, ProfileErr
 from lentera_drivers.profiles.lamp import LampProfile
 from lentera_drivers.profiles.located import LocatedYaml, load_located_yaml
 from lentera_drivers.profiles.meter import MeterProfile
+from lentera_drivers.profiles.sensor import SensorProfile
 from lentera_drivers.profiles.validation import validate_located
 
 _FOLDER: Final = Path(__file__).parent
 _SUFFIXES: Final = (".yaml", ".yml")
 
-Profile = MeterProfile | LampProfile
+Profile = MeterProfile | LampProfile | SensorProfile
 
 
 def list_profiles() -> list[str]:
@@ -54,14 +55,17 @@ def _load_file(path: Path) -> Profile:
         located = load_located_yaml(path)
     except ConfigFileError as error:
         raise ProfileError(error.problems) from error
-    if _kind(located) == "meter":
+    kind = _kind(located)
+    if kind == "meter":
         return validate_located(MeterProfile, located, ProfileError)
-    return validate_located(LampProfile, located, ProfileError)
+    return validate_located(LampProfile if kind == "lamp" else SensorProfile, located, ProfileError)
 
 
 def _kind(located: LocatedYaml) -> str:
     kind = located.data.get("kind") if isinstance(located.data, dict) else None
-    if kind not in ("meter", "lamp"):
+    if kind not in ("meter", "lamp", "sensor"):
         what = "is missing" if kind is None else f"{kind!r} is not a kind of profile"
-        raise ProfileError([Problem(located.file, located.line_of(("kind",)), "kind", what, "write meter or lamp")])
+        raise ProfileError(
+            [Problem(located.file, located.line_of(("kind",)), "kind", what, "write meter, lamp or sensor")]
+        )
     return kind

@@ -1,4 +1,4 @@
-"""The two JSON dialects of luminaires on MQTT, as pure functions: bytes in, values out, and back.
+"""The JSON dialects of luminaires on MQTT, as pure functions: bytes in, values out, and back.
 
 Zigbee2MQTT (https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html) and the JSON light of Home Assistant
 (https://www.home-assistant.io/integrations/light.mqtt/#json-schema) agree on `{"state": "ON", "brightness": n}`; they
@@ -15,35 +15,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from lentera_drivers.profiles.lamp import LampProfile
+from lentera_drivers.profiles.mapping import ABSENT, decode_json, finite_number, resolve, shown
 from lentera_drivers.profiles.registers import exact_scale
 from lentera_model.errors import LenteraError
 
-MAX_PAYLOAD_BYTES: Final = 16 * 1024
 _AVAILABILITY: Final = {"online": True, "offline": False}
 
 
 class LampPayloadError(LenteraError):
-    """A message of a lamp is no JSON object, or larger than any real one."""
+    """A message of a device is not what its profile says, or larger than any real one."""
 
     code: ClassVar[str] = "lamp_payload"
 
 
 @dataclass(frozen=True, slots=True)
 class LampMessage:
-    """What one message of a lamp says.
+    """What one message of a lamp or sensor says.
 
     Attributes:
         values: quantity -> value in SI units, only what the message carried.
         last_seen_ms: when the lamp itself was last heard (Unix epoch ms), if the message says so.
         complaints: parts that could not be used, each with its reason.
+        local_ms: the same as `last_seen_ms` from a text that names no zone, read as if it were UTC.
     """
 
     values: dict[str, float]
     last_seen_ms: int | None
     complaints: tuple[str, ...]
+    local_ms: int | None = None
 
 
 def decode_lamp_payload(profile: LampProfile, payload: bytes) -> LampMessage:
@@ -55,15 +55,21 @@ def decode_lamp_payload(profile: LampProfile, payload: bytes) -> LampMessage:
     body = _json_object(payload)
     values: dict[str, float] = {}
     complaints: list[str] = []
-    level = _level(profile, body, complaints)
+    light = profile.light
+    level = (
+        _level(profile, body, complaints)
+        if light is None
+        else light.read_level(body, profile.brightness_scale, complaints)
+    )
     if level is not None:
         values["level_percent"] = level
     for field in profile.fields:
-        if body.get(field.key) is None:
+        said = resolve(body, field.key) if field.key.startswith("/") else body.get(field.key)
+        if said is None or said is ABSENT:
             continue
-        number = _number(body[field.key])
+        number = finite_number(said)
         if number is None:
-            complaints.append(f"{field.key} is {_shown(body[field.key])}, not a number")
+            complaints.append(f"{field.key} is {shown(said)}, not a number")
             continue
         scale = exact_scale(field.scale)
         value = number * scale.numerator / scale.denominator
@@ -71,7 +77,10 @@ def decode_lamp_payload(profile: LampProfile, payload: bytes) -> LampMessage:
             values[field.quantity] = value
         else:
             complaints.append(f"{field.key} is too large")
-    return LampMessage(values, _epoch_ms(body.get("last_seen")), tuple(complaints))
+    if light is None:
+        return LampMessage(values, _epoch_ms(body.get("last_seen")), tuple(complaints))
+    seen_ms, local_ms = (None, None) if light.time is None else light.time.read(body)
+    return LampMessage(values, seen_ms, tuple(complaints), local_ms)
 
 
 def decode_availability(payload: bytes) -> bool:
@@ -85,7 +94,7 @@ def decode_availability(payload: bytes) -> bool:
         text = str(_json_object(payload).get("state"))
     online = _AVAILABILITY.get(text)
     if online is None:
-        raise LampPayloadError(f"availability is {_shown(text)}; expected online or offline")
+        raise LampPayloadError(f"availability is {shown(text)}; expected online or offline")
     return online
 
 
@@ -104,6 +113,8 @@ def level_of(profile: LampProfile, brightness: float) -> float:
 def encode_set(profile: LampProfile, level_percent: float) -> bytes:
     """Build the message that asks for a level in percent; level 0 switches off."""
     brightness = brightness_of(profile, level_percent)
+    if profile.light is not None:
+        return profile.light.order(brightness, profile.brightness_scale)
     command: dict[str, Any] = {"state": "ON", "brightness": brightness} if brightness else {"state": "OFF"}
     return json.dumps(command, separators=(",", ":")).encode()
 
@@ -130,8 +141,11 @@ def encode_state(
     body: dict[str, Any] = {}
     if level_percent is not None:
         brightness = brightness_of(profile, level_percent)
-        body["state"] = "ON" if brightness else "OFF"
-        body["brightness"] = brightness
+        if profile.light is not None:
+            profile.light.write(brightness, body)
+        else:
+            body["state"] = "ON" if brightness else "OFF"
+            body["brightness"] = brightness
     for field in profile.fields:
         if field.quantity in others:
             body[field.key] = round(others[field.quantity] / field.scale, 3)
@@ -141,14 +155,12 @@ def encode_state(
 
 
 def _json_object(payload: bytes) -> dict[str, Any]:
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise LampPayloadError(f"message of {len(payload)} bytes; a lamp sends at most {MAX_PAYLOAD_BYTES}")
     try:
-        body = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LampPayloadError(f"no JSON: {error}: {_shown(payload)}") from error
+        body = decode_json(payload)
+    except ValueError as error:
+        raise LampPayloadError(str(error)) from error
     if not isinstance(body, dict):
-        raise LampPayloadError(f"JSON, but no object: {_shown(payload)}")
+        raise LampPayloadError(f"JSON, but no object: {shown(payload)}")
     return body
 
 
@@ -156,33 +168,22 @@ def _level(profile: LampProfile, body: Mapping[str, Any], complaints: list[str])
     """OFF is level 0 whatever the brightness says (a lamp remembers it); ON alone says nothing of the level."""
     state, brightness = body.get("state"), body.get("brightness")
     if state is not None and state not in ("ON", "OFF"):
-        complaints.append(f"state is {_shown(state)}, not ON or OFF")
+        complaints.append(f"state is {shown(state)}, not ON or OFF")
         return None
     if state == "OFF":
         return 0.0
     if brightness is None:
         return None
-    number = _number(brightness) if not isinstance(brightness, bool) else None
+    number = finite_number(brightness) if not isinstance(brightness, bool) else None
     if number is None or not 0 <= number <= profile.brightness_scale:
-        complaints.append(f"brightness is {_shown(brightness)}, not 0..{profile.brightness_scale}")
+        complaints.append(f"brightness is {shown(brightness)}, not 0..{profile.brightness_scale}")
         return None
     return level_of(profile, number)
 
 
-def _number(value: Any) -> float | None:
-    """Read a JSON number or boolean; None when it is something else, not finite, or beyond a float."""
-    if not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _epoch_ms(value: Any) -> int | None:
     """Read `last_seen`: Zigbee2MQTT writes ISO 8601 or Unix milliseconds by its own setting."""
-    number = _number(value)
+    number = finite_number(value)
     if number is not None:
         return int(number)
     if isinstance(value, str):
@@ -191,8 +192,3 @@ def _epoch_ms(value: Any) -> int | None:
         except (ValueError, OverflowError):
             return None
     return None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -92,6 +92,11 @@ def _explain(details: ErrorDetails, names: frozenset[str]) -> tuple[str, str]:
     kind, message, value = details["type"], details["msg"], details.get("input")
     if kind not in _PYDANTICS_OWN:
         return message, ""
+    if kind == "missing" and isinstance(details["loc"][-1], int):
+        return f"has only {details['loc'][-1]} of its values", "write them all"
+    if kind == "too_long":
+        context = details.get("ctx", {})
+        return f"has {context['actual_length']} entries", f"keep {context['max_length']} at most"
     if kind in ("missing", "union_tag_not_found"):
         return "is missing", _REMEDIES[kind]
     if kind == "union_tag_invalid":
@@ -112,9 +117,9 @@ def _shown(value: Any) -> str:
         return "an empty value"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = (
-        repr(value) if not isinstance(value, dict | list) else f"a {'list' if isinstance(value, list) else 'mapping'}"
-    )
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = "a mapping" if isinstance(value, dict) else repr(value)
     return text if len(text) <= _SHOWN_INPUT else text[: _SHOWN_INPUT - 3] + "..."
 
 

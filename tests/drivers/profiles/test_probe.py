@@ -64,7 +64,7 @@ def test_what_was_not_read_is_unknown():
     ],
 )
 def test_volts_that_a_feeder_has(volts, verdict):
-    values = dict(zip(("voltage_l1", "voltage_l2", "voltage_l3"), volts, strict=True))
+    values = {f"voltage_l{number}": value for number, value in enumerate(volts, start=1)}
     assert verdicts(meter(), values)["volts"] == verdict
 
 
@@ -155,6 +155,7 @@ def test_a_counter_never_falls_except_over_its_dial():
     )
     chint = meter("orno_or_we_514_515")  # uint32 x 10 Wh: the dial ends at 42.95 GWh
     limit = next(register.rolls_over_at for register in chint.registers if register.quantity == "energy_active_sum")
+    assert limit is not None
     assert limit == 42_949_672_960.0
     assert verdicts(chint, {"energy_active_sum": 30.0}, {"energy_active_sum": limit - 10})["counters"] == "passed"
     assert verdicts(chint, {"energy_active_sum": 30.0}, {"energy_active_sum": limit / 2})["counters"] == "failed"
