@@ -14,7 +14,7 @@ import structlog
 
 from lentera_drivers.driver import Confirmation, Driver, open_driver
 from lentera_drivers.profiles import MeterProfile
-from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule, StampKeeper
+from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule, StampKeeper, intervals_of
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.inbox import Inbox, UpdateQueue
@@ -23,6 +23,7 @@ from lentera_gateway.link.client import LinkClient
 from lentera_gateway.link.connection import LinkParts, LinkTiming
 from lentera_gateway.link.key import load_key
 from lentera_gateway.status import build_status, write_status
+from lentera_gateway.stopping import StopEvent
 from lentera_model.batch import FORMAT_VERSION
 from lentera_model.commands import Reason
 from lentera_model.config import ModbusBus
@@ -68,7 +69,7 @@ class Gateway:
     link: LinkClient = field(init=False)
     drivers: dict[str, Driver] = field(init=False, default_factory=dict)
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
-    stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    stopping: StopEvent = field(init=False, default_factory=StopEvent)
     _stamps: StampKeeper = field(init=False, default_factory=StampKeeper)
     _boot_id: bytes = field(init=False, default_factory=boot_id)
     _log: Any = field(init=False, default_factory=lambda: structlog.get_logger("gateway"))
@@ -134,12 +135,7 @@ class Gateway:
 
     async def pause(self, seconds: float) -> bool:
         """Wait; True as soon as the gateway is stopping."""
-        if seconds > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), seconds)
-        else:
-            await asyncio.sleep(0)
-        return self.stopping.is_set()
+        return await self.stopping.pause(seconds)
 
     async def open(self) -> None:
         """Recover the journal, remember the commands, start the drivers.
@@ -164,10 +160,8 @@ class Gateway:
             self.pollers[bus_id] = self._poller(bus_id, driver)
 
     def _poller(self, bus_id: str, driver: Driver) -> BusPoller:
-        intervals = {
-            device.id: round(device.every_s * 1000) for device in self.loaded.config.devices if device.bus == bus_id
-        }
-        schedule = PollSchedule(intervals, monotonic_ms())
+        mine = (device for device in self.loaded.config.devices if device.bus == bus_id)
+        schedule = PollSchedule(intervals_of(mine), monotonic_ms())
         return BusPoller(bus_id, driver, schedule, self._take, monotonic_ms, self.pause, self._log)
 
     async def run_until(self, stop: asyncio.Event) -> None:

@@ -65,7 +65,14 @@ def build_status(
             for device, state in devices.states.items()
         },
         "buses": {
-            bus: {"up": up, "polls": state.polls, "failures": state.failures, "error": state.error}
+            bus: {
+                "up": up,
+                "polls": state.polls,
+                "failures": state.failures,
+                "late": state.late,
+                "skipped": state.skipped,
+                "error": state.error,
+            }
             for bus, (up, state) in buses.items()
         },
         "rss_bytes": resident_bytes(),

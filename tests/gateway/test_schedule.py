@@ -5,50 +5,96 @@ import asyncio
 import structlog
 
 from lentera_drivers.driver import BusDownError, DeviceTimeoutError
-from lentera_gateway.acquire import BusPoller, PollSchedule
+from lentera_gateway.acquire import BusPoller, Poll, PollSchedule, intervals_of
+from lentera_model.config import DeviceConfig
 from lentera_model.readings import Sample
 
 
 def test_instants_never_drift_however_long_a_poll_takes():
-    schedule = PollSchedule({"m": 1000}, 500)
+    schedule = PollSchedule({Poll("m"): 1000}, 500)
     instants = []
     now = 500
     for _ in range(1000):
-        device, due = schedule.next_due()
+        _, due = schedule.next_due()
         now = max(now, due)
         instants.append(due)
         now += 137
-        schedule.polled(device, now)
+        schedule.polled(now)
     assert instants == list(range(500, 1_000_500, 1000))
-    assert schedule.skipped == {"m": 0}
+    assert sum(schedule.skipped.values()) == 0
 
 
 def test_phases_spread_the_devices_over_their_interval():
-    schedule = PollSchedule({f"m{i}": 8000 for i in range(4)}, 0)
+    schedule = PollSchedule({Poll(f"m{i}"): 8000 for i in range(4)}, 0)
     order = []
     for _ in range(8):
-        device, due = schedule.next_due()
+        (device, _), due = schedule.next_due()
         order.append((due, device))
-        schedule.polled(device, due)
+        schedule.polled(due)
     assert order == [(2000 * i, f"m{i % 4}") for i in range(8)]
 
 
 def test_instants_missed_while_the_bus_was_busy_are_skipped_and_counted():
-    schedule = PollSchedule({"m": 1000}, 0)
-    schedule.polled("m", 4500)
-    assert schedule.next_due() == ("m", 5000)
-    assert schedule.skipped == {"m": 4}
+    schedule = PollSchedule({Poll("m"): 1000}, 0)
+    schedule.polled(4500)
+    assert schedule.next_due() == (Poll("m"), 5000)
+    assert schedule.skipped == {Poll("m"): 4}
 
 
 def test_different_intervals_keep_their_own_grids():
-    schedule = PollSchedule({"fast": 1000, "slow": 5000}, 0)
+    schedule = PollSchedule({Poll("fast"): 1000, Poll("slow"): 5000}, 0)
     seen = {"fast": [], "slow": []}
     for _ in range(24):
-        device, due = schedule.next_due()
+        (device, _), due = schedule.next_due()
         seen[device].append(due)
-        schedule.polled(device, due + 10)
+        schedule.polled(due + 10)
     assert seen["fast"][:4] == [0, 1000, 2000, 3000]
     assert seen["slow"][:4] == [2500, 7500, 12500, 17500]
+
+
+def test_a_poll_that_begins_late_is_counted():
+    schedule = PollSchedule({Poll("m"): 1000}, 0)
+    for due in range(0, 5000, 1000):
+        schedule.began(due + (150 if due >= 3000 else 90))
+        schedule.polled(due + 200)
+    assert schedule.late == {Poll("m"): 2}
+    assert sum(schedule.skipped.values()) == 0
+
+
+def test_the_paces_of_a_device_share_their_instants_the_slow_one_first():
+    device = DeviceConfig.model_validate(
+        {
+            "id": "m",
+            "profile": "p",
+            "bus": "b",
+            "unit": 1,
+            "every_s": 1,
+            "paces": [{"quantities": ["energy_active_import"], "every_s": 5}],
+        }
+    )
+    intervals = intervals_of([device])
+    assert intervals == {Poll("m", 1): 5000, Poll("m", 0): 1000}
+    schedule = PollSchedule(intervals, 0)
+    order = []
+    for _ in range(8):
+        poll, due = schedule.next_due()
+        order.append((due, poll.pace))
+        schedule.polled(due + 10)
+    assert order == [(0, 1), (0, 0), (1000, 0), (2000, 0), (3000, 0), (4000, 0), (5000, 1), (5000, 0)]
+
+
+def test_a_pace_that_leaves_nothing_for_the_first_one_is_polled_alone():
+    device = DeviceConfig.model_validate(
+        {
+            "id": "m",
+            "profile": "p",
+            "bus": "b",
+            "unit": 1,
+            "quantities": ["frequency"],
+            "paces": [{"quantities": ["frequency"], "every_s": 5}],
+        }
+    )
+    assert intervals_of([device]) == {Poll("m", 1): 5000}
 
 
 class Clock:
@@ -79,7 +125,13 @@ class Bus:
 
 def poller(clock, bus, intervals, taken):
     return BusPoller(
-        "b", bus, PollSchedule(intervals, 0), taken.append, lambda: clock.now_ms, clock.pause, structlog.get_logger()
+        "b",
+        bus,
+        PollSchedule({Poll(device): every for device, every in intervals.items()}, 0),
+        taken.append,
+        lambda: clock.now_ms,
+        clock.pause,
+        structlog.get_logger(),
     )
 
 

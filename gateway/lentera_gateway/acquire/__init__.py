@@ -2,7 +2,7 @@
 
 from lentera_gateway.acquire.devices import DeviceBook, DeviceState
 from lentera_gateway.acquire.poller import BusPoller
-from lentera_gateway.acquire.schedule import PollSchedule
+from lentera_gateway.acquire.schedule import Poll, PollSchedule, intervals_of
 from lentera_gateway.acquire.stamps import StampKeeper
 
-__all__ = ["BusPoller", "DeviceBook", "DeviceState", "PollSchedule", "StampKeeper"]
+__all__ = ["BusPoller", "DeviceBook", "DeviceState", "Poll", "PollSchedule", "StampKeeper", "intervals_of"]

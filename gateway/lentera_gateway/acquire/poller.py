@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from lentera_drivers.driver import BusDownError, Driver, DriverError
-from lentera_gateway.acquire.schedule import PollSchedule
+from lentera_gateway.acquire.schedule import Poll, PollSchedule
 from lentera_model.readings import Sample
 
 
@@ -20,12 +20,16 @@ class BusState:
         tried: whether the first poll is over, well or badly.
         error: why the last poll failed, None after a good one.
         polls, failures: counted since the start.
+        late: polls that began later than a tenth of their interval, because the bus was busy.
+        skipped: polls that the bus had no time for at all; they are not made up for.
     """
 
     tried: bool = False
     error: str | None = None
     polls: int = 0
     failures: int = 0
+    late: int = 0
+    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -57,21 +61,23 @@ class BusPoller:
             self.state.tried = True
             return
         while True:
-            device, due_ms = self.schedule.next_due()
-            if await self.pause(max(0, due_ms - self.now_ms()) / 1000):
+            poll, due_ms = self.schedule.next_due()
+            now_ms = self.now_ms()
+            if await self.pause(max(0, due_ms - now_ms) / 1000):
                 return
-            await self._poll(device)
-            self.schedule.polled(device, self.now_ms())
+            self.state.late += self.schedule.began(max(due_ms, now_ms))
+            await self._poll(poll)
+            self.state.skipped += self.schedule.polled(self.now_ms())
 
-    async def _poll(self, device: str) -> None:
+    async def _poll(self, poll: Poll) -> None:
         self.state.polls += 1
         try:
-            samples = await self.driver.read(device)
+            samples = await self.driver.read(poll.device, poll.pace)
         except DriverError as error:
-            self._failed(device, error)
+            self._failed(poll.device, error)
         except Exception as error:
-            self._failed(device, error)
-            self.log.exception("poll_broke", bus=self.bus, device=device)
+            self._failed(poll.device, error)
+            self.log.exception("poll_broke", bus=self.bus, device=poll.device)
         else:
             self.state.error = None
             for sample in samples:
