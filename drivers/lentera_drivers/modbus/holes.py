@@ -29,6 +29,7 @@ MAX_MODELS: Final = 64
 MAX_ENTRIES: Final = 256
 MAX_BYTES: Final = 1 << 20
 _ILLEGAL_VALUE: Final = 3
+_FOR_EVER: Final = 1 << 62
 _FRUITLESS_REQUESTS: Final = 8
 """A device that has refused this many refuses everything now."""
 
@@ -164,8 +165,10 @@ class HoleBook:
             HoleBookError: the data is damaged; start with an empty book.
         """
         self._models: dict[str, _Entry] = {} if data is None else _read(data)
-        self._made: dict[str, Refusals] = {}
+        self._made: dict[str, tuple[Refusals, int]] = {}
         self.on_change = on_change
+        self.version = 0
+        """Counts what was learnt, so that who plans by the book sees at a glance whether there is anything new."""
 
     def refusals(self, model: str, now_ms: int) -> Refusals:
         """Return what a model refuses; the same object until something is learnt, forgotten or too old.
@@ -174,25 +177,28 @@ class HoleBook:
             model: profile id, with the identity of the model where it is known.
             now_ms: Unix milliseconds; absent values older than a month are left out, to be asked for again.
         """
-        made = self._made.get(model)
-        if made is not None:
+        made, until_ms = self._made.get(model, (None, 0))
+        if made is not None and now_ms < until_ms:
             return made
         entry = self._models.get(model, _Entry())
-        made = self._made[model] = Refusals(
+        ends_ms = [since + ABSENT_FOR_MS for _, _, since in entry.absent if now_ms < since + ABSENT_FOR_MS]
+        made = Refusals(
             frozenset(ClosedRange(*closed) for closed in entry.closed),
             frozenset(AbsentValue(code, at) for code, at, since in entry.absent if now_ms - since < ABSENT_FOR_MS),
             entry.limit,
         )
+        self._made[model] = made, min(ends_ms, default=_FOR_EVER)
         return made
 
     def learn(self, model: str, found: Findings) -> None:
         """Keep the holes and the limit of a search."""
-        entry = self._entry(model)
+        entry = self._models.get(model, _Entry())
         known = {ClosedRange(*closed) for closed in entry.closed}
         new = found.closed - known
         limit = found.limit if found.limit is not None and found.limit < (entry.limit or 1 << 16) else None
         if not new and limit is None:
             return
+        entry = self._entry(model)
         entry.closed = [(code, first, end) for code, first, end in sorted(_smallest(known | new))][-MAX_ENTRIES:]
         entry.limit = limit or entry.limit
         self._changed(model)
@@ -202,12 +208,6 @@ class HoleBook:
         entry = self._entry(model)
         others = [kept for kept in entry.absent if kept[:2] != tuple(value)]
         entry.absent = [*others, (value.function_code, value.address, now_ms)][-MAX_ENTRIES:]
-        self._changed(model)
-
-    def forget_absent(self, model: str, value: AbsentValue) -> None:
-        """A value that was absent has been answered."""
-        entry = self._entry(model)
-        entry.absent = [kept for kept in entry.absent if kept[:2] != tuple(value)]
         self._changed(model)
 
     def models(self) -> list[str]:
@@ -229,6 +229,7 @@ class HoleBook:
 
     def _changed(self, model: str) -> None:
         self._made.pop(model, None)
+        self.version += 1
         if self.on_change is not None:
             self.on_change(self.to_bytes())
 
