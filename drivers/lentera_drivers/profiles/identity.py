@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
@@ -111,6 +111,21 @@ class Identity(BaseModel):
         if found:
             raise located_errors(found)
         return self
+
+
+class UnitIdRegister(BaseModel):
+    """The holding register in which a meter keeps its own unit id; written with function 16.
+
+    Attributes:
+        address: zero-based address of its first register.
+        type: how the id stands there.
+        source: who says so; without a sure source a profile has no such entry.
+    """
+
+    model_config = StrictModel
+    address: Annotated[int, Field(ge=0, le=LAST_ADDRESS)]
+    type: Literal["uint16", "float32"]
+    source: Text
 
 
 def _text_of(words: Sequence[int], byte_order: Endianness) -> str | None:

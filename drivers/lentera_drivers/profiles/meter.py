@@ -22,7 +22,7 @@ from lentera_drivers.profiles.fields import (
     list_to_tuple,
     nothing_in,
 )
-from lentera_drivers.profiles.identity import Identity
+from lentera_drivers.profiles.identity import Identity, UnitIdRegister
 from lentera_drivers.profiles.layout import layout_problems
 from lentera_drivers.profiles.register import Register
 from lentera_drivers.profiles.registers import (
@@ -106,6 +106,7 @@ class MeterProfile(BaseModel):
 
     Attributes:
         unit_id: factory setting, None when unknown.
+        unit_id_register: where the meter keeps its unit id, if a source tells.
         function_code: 3 (holding registers) or 4 (input registers), where a register does not say otherwise.
         function_code_alternatives: functions that give the same registers too.
         byte_order: of the bytes in a register, where a register does not say otherwise.
@@ -131,6 +132,7 @@ class MeterProfile(BaseModel):
     phases: Literal[1, 3]
     serial: SerialDefaults | None = None
     unit_id: Annotated[int, Field(ge=0, le=255)] | None = None
+    unit_id_register: UnitIdRegister | None = None
     transport: Texts
     function_code: FunctionCode
     function_code_alternatives: Integers = ()
