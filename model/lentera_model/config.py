@@ -199,7 +199,7 @@ class GatewayConfig(_Part):
     gateway: GatewayIdentity
     cloud: CloudLink
     journal: JournalSettings
-    buses: list[BusConfig] = Field(max_length=64)
+    buses: list[BusConfig] = Field(max_length=256)
     devices: list[DeviceConfig] = Field(max_length=2000)
 
     @model_validator(mode="after")
