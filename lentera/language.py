@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
+from lentera.words_plan import PLAN
 
 LANGUAGES = ("en", "id")
 
@@ -17,6 +18,7 @@ LANGUAGES = ("en", "id")
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     **HELP,
     **ERRORS,
+    **PLAN,
     "column.id": ("ID", "ID"),
     "column.name": ("Name", "Nama"),
     "column.kind": ("Kind", "Jenis"),

@@ -22,6 +22,7 @@ from lentera_gateway.journal import Journal
 from lentera_gateway.link.client import LinkClient
 from lentera_gateway.link.connection import LinkParts, LinkTiming
 from lentera_gateway.link.key import load_key
+from lentera_gateway.plan import refuse_overload
 from lentera_gateway.status import build_status, write_status
 from lentera_gateway.stopping import StopEvent
 from lentera_model.batch import FORMAT_VERSION
@@ -327,12 +328,13 @@ async def run(config_path: Path, stop: asyncio.Event, timing: LinkTiming | None 
         timing: of the link, for tests and odd networks.
 
     Raises:
-        ConfigFileError: the file or a profile it names has problems.
+        ConfigFileError: the file or a profile it names has problems, or a bus cannot carry what is planned on it.
         KeyFileError: the gateway's key cannot be used.
         DriverSetupError: a device does not fit its bus.
         JournalFolderError: the journal's memory folder cannot be used.
     """
     loaded = load_config(config_path)
+    refuse_overload(loaded)
     gateway = Gateway(loaded, timing or LinkTiming())
     await gateway.open()
     await gateway.run_until(stop)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-from lentera_drivers.driver import DriverSetupError, PlannedRequest, open_driver
+from lentera_drivers.driver import DriverSetupError
 from lentera_drivers.profiles import ConfigFileError
-from lentera_gateway.clock import monotonic_ms
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.journal.limits import JournalLimits
-from lentera_model.config import BusConfig, ModbusBus
-
-_FULL: Final = 1.0
-_NEARLY_FULL: Final = 0.8
+from lentera_gateway.plan import NEARLY_FULL, BusPlan, overload_problems, plan_buses
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +25,6 @@ class CheckedDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedBus:
-    """A bus and what it would carry.
-
-    Attributes:
-        id: bus id.
-        address: port, host or broker.
-        requests: everything planned on it.
-        load: share of each second that the wire is busy; 1.3 means that 1.3 s of requests are planned for each second.
-    """
-
-    id: str
-    address: str
-    requests: tuple[PlannedRequest, ...]
-    load: float
-
-
-@dataclass(frozen=True, slots=True)
 class CheckReport:
     """The outcome of a check.
 
@@ -55,7 +33,7 @@ class CheckReport:
         errors: `file:line: key: what; remedy`; the gateway does not start while there is one.
         warnings: what will run, but not well.
         gateway, cloud_url: whose configuration it is and where it goes.
-        buses, devices, journal: what would be done; empty or None with errors.
+        buses, devices, journal: what would be done; devices and journal are empty or None with errors.
     """
 
     file: Path
@@ -63,7 +41,7 @@ class CheckReport:
     warnings: tuple[str, ...] = ()
     gateway: str = ""
     cloud_url: str = ""
-    buses: tuple[CheckedBus, ...] = ()
+    buses: tuple[BusPlan, ...] = ()
     devices: tuple[CheckedDevice, ...] = ()
     journal: JournalLimits | None = field(default=None)
 
@@ -77,11 +55,14 @@ def check_config(path: Path) -> CheckReport:
     """Check a configuration; nothing is opened and nothing is written. Never raises for the file's sake."""
     try:
         loaded = load_config(path)
-        buses = tuple(_check_bus(bus, loaded) for bus in loaded.config.buses)
+        buses = plan_buses(loaded)
+        problems = overload_problems(loaded, buses)
     except ConfigFileError as error:
         return CheckReport(path, errors=tuple(str(problem) for problem in error.problems))
     except DriverSetupError as error:
         return CheckReport(path, errors=(f"{path}:1: devices: {error}",))
+    if problems:
+        return CheckReport(path, errors=tuple(str(problem) for problem in problems), buses=buses)
     config = loaded.config
     devices = tuple(
         CheckedDevice(
@@ -105,39 +86,10 @@ def check_config(path: Path) -> CheckReport:
     )
 
 
-def bus_address(bus: BusConfig) -> str:
-    """Return where a bus is, for people."""
-    if isinstance(bus, ModbusBus):
-        if bus.transport == "rtu":
-            return f"{bus.port} {bus.baud} 8{bus.parity}{bus.stop_bits}"
-        return f"{bus.transport} {bus.host}:{bus.tcp_port}"
-    return f"mqtt {bus.host}:{bus.tcp_port}"
-
-
-def _check_bus(bus: BusConfig, loaded: LoadedConfig) -> CheckedBus:
-    driver = open_driver(
-        bus,
-        loaded.config.devices,
-        loaded.profiles,
-        monotonic_ms,
-        lambda _sample: None,
-        lambda _device, _online, _reason: None,
-        loaded.config.gateway.id,
-    )
-    requests = tuple(driver.describe_plan())
-    load = sum((request.wire_ms or 0.0) / 1000 / request.every_s for request in requests)
-    return CheckedBus(bus.id, bus_address(bus), requests, load)
-
-
-def _warnings(loaded: LoadedConfig, buses: tuple[CheckedBus, ...]) -> list[str]:
+def _warnings(loaded: LoadedConfig, buses: tuple[BusPlan, ...]) -> list[str]:
     found: list[str] = []
     for bus in buses:
-        if bus.load > _FULL:
-            found.append(
-                f"bus {bus.id}: the plan needs {bus.load:.1f} s of each second; polls will be skipped: "
-                "raise every_s, the baud rate, or read fewer quantities"
-            )
-        elif bus.load > _NEARLY_FULL:
+        if bus.load > NEARLY_FULL:
             found.append(f"bus {bus.id}: the plan fills {bus.load:.0%} of each second; commands and retries may wait")
         if not bus.requests:
             found.append(f"bus {bus.id}: no device is on it")

@@ -24,7 +24,7 @@ from lentera_drivers.profiles import (
     validate_located,
 )
 from lentera_gateway.journal.limits import JournalLimits
-from lentera_model.config import BusConfig, DeviceConfig, GatewayConfig, ModbusBus, MqttBus
+from lentera_model.config import BusConfig, DeviceConfig, GatewayConfig, ModbusBus, MqttBus, Place
 
 Profile = MeterProfile | LampProfile
 _FILE_SUFFIXES: Final = (".yaml", ".yml")
@@ -130,12 +130,18 @@ def _unknown_quantities(
     known = [register.quantity for register in profile.registers] if isinstance(profile, MeterProfile) else None
     if known is None and isinstance(profile, LampProfile):
         known = ["level_percent", *(field.quantity for field in profile.fields)]
-    for index, name in enumerate(device.quantities or ()):
+    named: list[tuple[Place, str]] = [(("quantities", at), name) for at, name in enumerate(device.quantities or ())]
+    named += [
+        (("paces", row, "quantities", at), name)
+        for row, pace in enumerate(device.paces)
+        for at, name in enumerate(pace.quantities)
+    ]
+    for place, name in named:
         if known is not None and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             remedy = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-            path = ("devices", position, "quantities", index)
-            line, key = located.line_of(path), f"devices[{position}].quantities[{index}]"
+            line = located.line_of(("devices", position, *place))
+            key = f"devices[{position}]" + "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in place)
             yield Problem(located.file, line, key, f"profile {profile.id} has no {name}", remedy)
 
 

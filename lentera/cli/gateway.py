@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lentera.cli import output
+from lentera.cli import plan as planning
 from lentera.cli.extras import require
 from lentera.language import Words, reader_words
 
@@ -57,6 +58,9 @@ def check(
             words("check.failed_once" if count == 1 else "check.failed", file=file, count=count), code="config_faults"
         )
         raise typer.Exit(1)
+
+
+app.command("plan", help=planning.HELP, epilog=planning.EPILOG)(planning.plan)
 
 
 @app.command("key", help=_words("help.gateway.key"), epilog=_words("epilog.gateway.key"))

@@ -131,8 +131,12 @@ def test_a_missing_file_is_an_error(tmp_path):
     assert "nothing.yaml" in report.errors[0]
 
 
-def test_an_overfull_line_is_warned_of(check):
+def test_an_overfull_line_is_refused_and_a_nearly_full_one_is_warned_of(check):
     report = check(GOOD.replace("every_s: 2", "every_s: 0.1"))
-    assert report.ok
+    assert not report.ok
     assert report.buses[0].load > 1
-    assert any("s of each second" in warning for warning in report.warnings)
+    assert any("s of each second" in error and "fits with" in error for error in report.errors)
+    nearly = check(GOOD.replace("every_s: 2", "every_s: 0.7"))
+    assert nearly.ok
+    assert 0.8 < nearly.buses[0].load < 1
+    assert any("of each second" in warning for warning in nearly.warnings)
