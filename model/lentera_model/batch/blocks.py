@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -55,31 +57,56 @@ def _width(name: str) -> int:
     return FLOAT64 if found is None or found.kind is Kind.COUNTER else FLOAT32
 
 
-def _checked(sample: Sample) -> dict[str, float]:
-    """Return the sample's values in stored precision, or say what is wrong with the sample."""
+def _check(sample: Sample, shapes: set[tuple[str, ...]]) -> None:
+    """Say what is wrong with a sample; `shapes` are the sets of quantities whose names have been looked at."""
     if not 0 <= sample.monotonic_ms < MAX_STAMP_MS:
         raise InvalidSampleError(f"device {sample.device!r}: stamp {sample.monotonic_ms} ms is out of bounds")
+    shape = tuple(sample.values)
     try:
-        check_id("device", sample.device)
-        check_id("profile", sample.profile)
-        for name in sample.values:
-            check_id("quantity", name)
+        _look_at("device", sample.device)
+        _look_at("profile", sample.profile)
+        if shape not in shapes:
+            for name in shape:
+                check_id("quantity", name)
+            shapes.add(shape)
     except InvalidIdError as error:
         raise InvalidSampleError(str(error)) from error
-    values = {name: stored_precision(name, value) for name, value in sample.values.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise InvalidSampleError(f"device {sample.device!r}: {name} is {sample.values[name]!r}, not a finite value")
-    return values
 
 
-def _pack_column(name: str, rows: Sequence[dict[str, float]]) -> Column:
-    values = [row[name] for row in rows if name in row]
+_look_at = lru_cache(maxsize=4096)(check_id)
+"""`check_id` with a memory: the same few identifiers come again with every batch. What is not valid is not kept."""
+
+
+def _stored(name: str, rows: Sequence[Sample]) -> list[float]:
+    """Return a quantity's values in stored precision, the whole column at once; all of the rows have it.
+
+    Raises:
+        InvalidSampleError: a value is not finite, or beyond what is stored.
+    """
+    values = [row.values[name] for row in rows]
+    if _width(name) == FLOAT32:
+        form = struct.Struct(f"{len(values)}f")
+        try:
+            stored = list(form.unpack(form.pack(*values)))
+        except OverflowError:
+            stored = [stored_precision(name, value) for value in values]
+    else:
+        stored = [float(value) for value in values]
+    if not math.isfinite(sum(stored)):  # one that is not makes the sum so; many large ones may as well
+        for row, value in zip(rows, stored, strict=True):
+            if not math.isfinite(value):
+                raise InvalidSampleError(f"device {row.device!r}: {name} is {row.values[name]!r}, not a finite value")
+    return stored
+
+
+def _pack_column(name: str, rows: Sequence[Sample], everywhere: bool) -> tuple[Column, int]:
+    """Pack a quantity; returns the column and how many values it has."""
+    having = rows if everywhere else [row for row in rows if name in row.values]
     present: bytes | None = None
-    if len(values) != len(rows):
-        bits = sum(1 << index for index, row in enumerate(rows) if name in row)
+    if len(having) != len(rows):
+        bits = sum(1 << index for index, row in enumerate(rows) if name in row.values)
         present = bits.to_bytes((len(rows) + 7) // 8, "little")
-    return Column(name, present, pack_values(values, _width(name)))
+    return Column(name, present, pack_values(_stored(name, having), _width(name))), len(having)
 
 
 def pack_blocks(samples: Iterable[Sample]) -> tuple[list[Block], int, int]:
@@ -88,32 +115,40 @@ def pack_blocks(samples: Iterable[Sample]) -> tuple[list[Block], int, int]:
     Raises:
         InvalidSampleError: a sample that no batch can carry, with the device and what is wrong.
     """
-    by_profile: dict[str, list[tuple[Sample, dict[str, float]]]] = {}
+    by_profile: dict[str, list[Sample]] = {}
+    shapes: set[tuple[str, ...]] = set()
     for sample in samples:
-        by_profile.setdefault(sample.profile, []).append((sample, _checked(sample)))
+        _check(sample, shapes)
+        by_profile.setdefault(sample.profile, []).append(sample)
     blocks: list[Block] = []
     rows = values = 0
     for profile, group in by_profile.items():
-        group.sort(key=lambda pair: (pair[0].device, pair[0].monotonic_ms))
-        counts: dict[str, int] = {}
-        for sample, _ in group:
-            counts[sample.device] = counts.get(sample.device, 0) + 1
-        table = [row for _, row in group]
-        names = dict.fromkeys(name for row in table for name in row)
-        qualities = bytes(sample.quality for sample, _ in group)
-        blocks.append(
-            Block(
-                profile,
-                list(counts),
-                list(counts.values()),
-                pack_integers([sample.monotonic_ms for sample, _ in group]),
-                qualities if any(qualities) else None,
-                [_pack_column(name, table) for name in names],
-            )
-        )
+        block, count = _pack_block(profile, group)
+        blocks.append(block)
         rows += len(group)
-        values += sum(map(len, table))
+        values += count
     return blocks, rows, values
+
+
+def _pack_block(profile: str, group: list[Sample]) -> tuple[Block, int]:
+    """Pack the samples of one profile; returns the block and how many values it has."""
+    group.sort(key=lambda sample: (sample.device, sample.monotonic_ms))
+    counts: dict[str, int] = {}
+    for sample in group:
+        counts[sample.device] = counts.get(sample.device, 0) + 1
+    shapes = dict.fromkeys(tuple(sample.values) for sample in group)
+    names = dict.fromkeys(name for shape in shapes for name in shape)
+    qualities = bytes(sample.quality for sample in group)
+    packed = [_pack_column(name, group, len(shapes) == 1) for name in names]
+    block = Block(
+        profile,
+        list(counts),
+        list(counts.values()),
+        pack_integers([sample.monotonic_ms for sample in group]),
+        qualities if any(qualities) else None,
+        [column for column, _ in packed],
+    )
+    return block, sum(count for _, count in packed)
 
 
 def _rows_of(column: Column, rows: int) -> list[int]:
