@@ -28,7 +28,15 @@ from tests.drivers.modbus_bench import (
     tcp_bus,
     tcp_server,
 )
-from tests.drivers.wires import PtyCable, ScriptedRtuServer, parse_request, rtu_exception, rtu_frame, serve_on_port
+from tests.drivers.wires import (
+    FRAME_S,
+    PtyCable,
+    ScriptedRtuServer,
+    parse_request,
+    rtu_exception,
+    rtu_frame,
+    serve_on_port,
+)
 
 
 @pytest.mark.parametrize("wire", ["serial", "converter"])
@@ -266,7 +274,7 @@ async def test_frames_on_a_line_keep_their_silence():
         stop()
     silences = [stamps[at + 1] - stamps[at] for at in range(1, len(stamps) - 1, 2)]
     assert len(silences) == 2
-    assert min(silences) >= 0.0315
+    assert min(silences) >= 0.0315 + FRAME_S
 
 
 async def test_a_bus_that_is_down_says_so_and_comes_back(held_port):

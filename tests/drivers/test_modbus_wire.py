@@ -24,7 +24,7 @@ from tests.drivers.modbus_bench import (
     tcp_server,
     values_for,
 )
-from tests.drivers.wires import PtyCable
+from tests.drivers.wires import FRAME_S, PtyCable
 
 
 async def test_a_meter_on_tcp_is_read_whole():
@@ -48,7 +48,7 @@ async def test_meters_on_a_serial_line_are_read_whole(profile_id):
     assert isinstance(profile, MeterProfile)
     wanted = values_for(profile)
     with PtyCable() as cable:
-        devices = [SimDevice(unit, simdata=image_of(profile, wanted)) for unit in (1, 2)]
+        devices = [SimDevice(unit, simdata=image_of(profile, wanted), action=heard_whole) for unit in (1, 2)]
         server = ModbusSerialServer(devices, port=cable.ports[0], baudrate=19200)
         await server.serve_forever(background=True)
         bus = ModbusBus(
@@ -59,6 +59,11 @@ async def test_meters_on_a_serial_line_are_read_whole(profile_id):
             for [sample] in samples:
                 assert sample.values == pytest.approx(wanted)
         await server.shutdown()
+
+
+async def heard_whole(*_: object) -> None:
+    """Answer once the question's last bit has come: a pseudo-terminal hands it over at once."""
+    await asyncio.sleep(FRAME_S)
 
 
 async def test_only_the_wanted_quantities_are_asked_for():

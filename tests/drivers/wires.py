@@ -11,6 +11,8 @@ from typing import Any
 
 from pymodbus.framer import FramerRTU
 
+FRAME_S = 8 * 10 / 19200
+"""Time of a request on a line of 19200 baud 8N1."""
 Send = Callable[[bytes], None]
 Answer = Callable[[bytes, Send], Coroutine[Any, Any, None]]
 
@@ -104,12 +106,17 @@ class ScriptedRtuServer:
 
 
 async def serve_on_port(path: str, answer: Answer, requests: list[tuple[int, int, int, int]]) -> Callable[[], None]:
-    """Answer RTU requests on a serial port; returns how to stop."""
+    """Answer RTU requests on a serial port of 19200 baud, each once its last bit has come; returns how to stop."""
     descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     loop, buffer, tasks = asyncio.get_running_loop(), bytearray(), set()
 
     def send(data: bytes) -> None:
         os.write(descriptor, data)
+
+    async def serve(frame: bytes) -> None:
+        # A pseudo-terminal hands bytes over at once; no device answers a question that is not yet asked.
+        await asyncio.sleep(FRAME_S)
+        await answer(frame, send)
 
     def readable() -> None:
         buffer.extend(os.read(descriptor, 4096))
@@ -117,7 +124,7 @@ async def serve_on_port(path: str, answer: Answer, requests: list[tuple[int, int
             frame = bytes(buffer[:8])
             del buffer[:8]
             requests.append(parse_request(frame))
-            task = loop.create_task(answer(frame, send))
+            task = loop.create_task(serve(frame))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 

@@ -1,4 +1,4 @@
-"""When a silent unit may be asked again, so that it does not eat the time of the others on its bus."""
+"""When a silent unit may be asked again, so that the dead do not eat the time of the living on their bus."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Final
 
 REST_STEP_MS: Final = 2_000
 REST_MAX_MS: Final = 300_000
+DEAD_SHARE: Final = 0.08
+"""Of each second, at most this part goes to units that do not answer: the others are slowed by 8.7 %."""
+_MOST_SAVED_MS: Final = 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,37 @@ class Breaker:
     def answered(self) -> Breaker:
         """Return the state after any answer."""
         return Breaker()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadTime:
+    """An account of the bus's time that units without an answer may take: it fills by `DEAD_SHARE` of the clock.
+
+    A unit that was silent may be asked while the account is not overdrawn; what its silence then costs is drawn from
+    it, and every silent unit waits until that is made up for. However many units are dead, and however fast they are
+    asked, their share converges to `DEAD_SHARE`.
+
+    Attributes:
+        saved_ms: milliseconds in the account, negative when overdrawn.
+        at_ms: when it was so (milliseconds of any monotonic clock).
+    """
+
+    saved_ms: float = 0.0
+    at_ms: float = 0.0
+
+    def at(self, now_ms: float) -> DeadTime:
+        """Return the account now. What is not used is saved up to a second, so that it can never buy a long silence."""
+        filled = self.saved_ms + max(0.0, now_ms - self.at_ms) * DEAD_SHARE
+        return DeadTime(min(filled, _MOST_SAVED_MS), now_ms)
+
+    def allows(self, now_ms: float) -> bool:
+        """Whether a unit that was silent may be asked now."""
+        return self.at(now_ms).saved_ms >= 0.0
+
+    def allows_at_ms(self) -> float:
+        """When a unit that was silent may be asked again."""
+        return self.at_ms + max(0.0, -self.saved_ms) / DEAD_SHARE
+
+    def spent(self, now_ms: float, cost_ms: float) -> DeadTime:
+        """Return the account after a silence that cost so much of the bus's time."""
+        return DeadTime(self.at(now_ms).saved_ms - cost_ms, now_ms)

@@ -1,40 +1,49 @@
-"""One Modbus bus: pymodbus's client behind the guards that it lacks.
+"""One Modbus bus: who may ask, when, and what may be believed.
 
-What pymodbus 3.16 leaves to us, and where it is done here:
-- requests are serialised, writes before reads (`PriorityLock`), with no retries of its own while others wait;
-- a reply must have the function code and the number of registers that were asked for. An RTU frame carries no
-  transaction id, so a reply after its timeout would otherwise pass for the answer to the next question;
-- after a timeout on RTU the line stays silent until late bytes have come and gone; an RTU-over-TCP socket is opened
-  anew, because a converter may keep the late reply for us;
-- at least 3.5 characters of silence go before each frame on RTU;
-- the connection is opened again with a back-off of at most 10 s, and nobody waits for it: a request finds the bus down
-  at once.
+pymodbus 3.16 builds and reads the frames; the transactions are our own, for the reasons that
+docs/decisions/0008-our-own-transactions.md gives with their measurements:
+- one owner; writes go between any two reads (`PriorityLock`), and nobody's retries hold the others up;
+- an answer must have the unit, function and number of registers that were asked for, on TCP the transaction id too;
+- where frames carry no transaction id, a unit that was late is asked for a canary before a value of it is believed:
+  a read whose length is that of no planned request, so that a late reply to one of them cannot pass for its answer;
+- on TCP several questions may be under way, as many as the device allows; a device that drops or mixes them is asked
+  one at a time;
+- time that goes to units which do not answer is accounted for, so that it can be bounded (`DeadTime`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pymodbus import FramerType
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
-from serial import SerialException
-
-from lentera_drivers.interface import BusDownError, DeviceRefusedError, DeviceReplyError, DeviceTimeoutError
-from lentera_drivers.modbus.plan import ReadBlock, WireCost, serial_cost, tcp_cost
-from lentera_drivers.modbus.priority_lock import READ, PriorityLock
+from lentera_drivers.interface import DeviceRefusedError, DeviceReplyError, DeviceTimeoutError
+from lentera_drivers.modbus.blocks import ReadBlock, WireCost, serial_cost, tcp_cost
+from lentera_drivers.modbus.breaker import DeadTime
+from lentera_drivers.modbus.connection import Connection
+from lentera_drivers.modbus.priority_lock import READ, WRITE, PriorityLock
+from lentera_drivers.modbus.question import (
+    GoneError,
+    NoAnswerError,
+    Question,
+    RefusedError,
+    UnfitAnswerError,
+    reading,
+    writing,
+)
+from lentera_drivers.modbus.rtu_exchange import RtuExchange
+from lentera_drivers.modbus.tcp_exchange import TcpExchange
+from lentera_drivers.modbus.transport import LineSettings, OpenTransport
+from lentera_drivers.modbus.turnaround import Turnarounds
 from lentera_model.config import ModbusBus
 
-_FIRST_BACKOFF_S: Final = 0.1
-_MAX_BACKOFF_S: Final = 10.0
 _QUIET_MAX_S: Final = 0.3
 _CONNECT_S: Final = 1.0
-_LONGEST_FRAMES_S: Final = 5.0
 _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
+_WINDOW_AGAIN_S: Final = 600.0
+"""A device that could not take several questions at once is tried with them again after this time."""
+_QUESTIONS_KEPT: Final = 4096
 _EXCEPTIONS: Final = {
     1: "illegal function: it does not know this function code",
     2: "illegal data address: it has no such register",
@@ -51,181 +60,290 @@ _TARGET_SILENT: Final = (10, 11)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Registers of an answer and the instant at which it came (monotonic milliseconds)."""
+    """Registers of an answer, big-endian as on the wire, and the instant at which it came (monotonic milliseconds)."""
 
-    words: tuple[int, ...]
+    data: bytes
     monotonic_ms: int
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The registers as numbers."""
+        data = self.data
+        return tuple(data[at] << 8 | data[at + 1] for at in range(0, len(data), 2))
+
+
+@dataclass(slots=True)
+class LineCounters:
+    """What happened on a bus since its start.
+
+    Attributes:
+        requests: questions asked, canaries among them.
+        replies: fitting answers, refusals among them.
+        timeouts: questions without an answer.
+        unfit: answers that did not fit, none of which was used; `damaged` had a wrong check sum.
+        canaries: questions asked only to see that answers match questions again.
+        lost: connections that ended by themselves.
+    """
+
+    requests: int = 0
+    replies: int = 0
+    timeouts: int = 0
+    unfit: int = 0
+    damaged: int = 0
+    canaries: int = 0
+    lost: int = 0
 
 
 class ModbusLine:
     """One serial line or one host. All methods belong to one event loop."""
 
-    def __init__(self, bus: ModbusBus, clock: Callable[[], int]) -> None:
-        """Prepare; nothing is opened before the first request."""
+    def __init__(
+        self,
+        bus: ModbusBus,
+        clock: Callable[[], int],
+        *,
+        connect: OpenTransport | None = None,
+        window: int = 1,
+    ) -> None:
+        """Prepare; nothing is opened before the first request.
+
+        Args:
+            bus: the bus.
+            clock: monotonic milliseconds for the stamps of answers.
+            connect: opens the transport, where it is not the one that the bus names (simulations).
+            window: how many questions the device takes at once; only where frames have transaction ids.
+        """
         self._bus = bus
         self._clock = clock
-        self._lock = PriorityLock()
-        self._client: AsyncModbusSerialClient | AsyncModbusTcpClient | None = None
-        self._last_byte_at = 0.0
-        self._quiet_until = 0.0
-        self._backoff_s = _FIRST_BACKOFF_S
-        self._next_try_at = 0.0
-        self._down_because = ""
-        self._timeouts_in_a_row = 0
-        self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(bus.baud, bus.parity, bus.stop_bits)
         self._timeout_s = bus.timeout_ms / 1000
+        self._settings = LineSettings(bus.baud, bus.parity, bus.stop_bits)
+        self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(bus.baud, bus.parity, bus.stop_bits)
+        self.window = window if bus.transport == "tcp" else 1
+        self.counters = LineCounters()
+        self.dead_time = DeadTime()
+        self._lock = PriorityLock(self.window)
+        self._window_again_at = 0.0
+        self._turnarounds = Turnarounds()
+        self._doubtful: set[int] = set()
+        self._timeouts_in_a_row = 0
+        self._questions: dict[tuple[int, int, int, int], Question] = {}
+        self.rtu: RtuExchange | None = None
+        self.tcp: TcpExchange | None = None
+        self._exchange: RtuExchange | TcpExchange
+        if bus.transport == "tcp":
+            self._exchange = self.tcp = TcpExchange(clock, self._broken)
+        else:
+            character_s = self._settings.character_s if bus.transport == "rtu" else 0.0
+            self._exchange = self.rtu = RtuExchange(clock, character_s, self.cost.silence_ms / 1000)
+        where = str(bus.port) if bus.transport == "rtu" else f"{bus.host}:{bus.tcp_port}"
+        self._connection = Connection(where, connect or self._own_transport(), self._exchange.heard, self._gone)
+
+    def _own_transport(self) -> OpenTransport:
+        """Return what opens the port or host that the bus names."""
+        bus = self._bus
+        if bus.transport != "rtu":
+            from lentera_drivers.modbus.tcp_socket import open_tcp
+
+            return open_tcp(str(bus.host), bus.tcp_port, max(_CONNECT_S, self._timeout_s))
+        from lentera_drivers.modbus.serial_line import open_line
+
+        return open_line(bus, self._settings)
 
     @property
     def where(self) -> str:
         """The port or host, for messages."""
-        bus = self._bus
-        return str(bus.port) if bus.transport == "rtu" else f"{bus.host}:{bus.tcp_port}"
+        return self._connection.where
+
+    def turnaround_ms(self, unit: int) -> float | None:
+        """Return how long a unit takes to begin its answers, of those measured last; None before the first few."""
+        return self._turnarounds.typical_ms(unit)
+
+    def silent_may_be_asked_in_s(self) -> float:
+        """Return after how many seconds a unit that was silent may cost this bus time again; 0 for now."""
+        now_ms = asyncio.get_running_loop().time() * 1000
+        return 0.0 if self.dead_time.allows(now_ms) else (self.dead_time.allows_at_ms() - now_ms) / 1000
 
     async def close(self) -> None:
-        """Close the connection once a running request has ended."""
+        """Close the connection once the running requests have ended."""
         async with self._lock.hold(READ):
             self._drop()
 
-    async def read(self, device: str, unit: int, block: ReadBlock, gap_ms: int = 0, priority: int = READ) -> Reply:
+    async def read(
+        self,
+        device: str,
+        unit: int,
+        block: ReadBlock,
+        *,
+        gap_ms: float = 0,
+        priority: int = READ,
+        canary: ReadBlock | None = None,
+    ) -> Reply:
         """Read the block's registers from a unit; `device` names it in errors.
+
+        Args:
+            device: device id.
+            unit: its unit id.
+            block: what is read.
+            gap_ms: silence that the unit wants beyond 3.5 characters.
+            priority: READ or WRITE.
+            canary: read first where an answer of this unit is overdue; its length must be that of no other request.
 
         Raises:
             BusDownError, DeviceTimeoutError, DeviceRefusedError, DeviceReplyError: see `Driver.read`.
         """
-        async with self._lock.hold(priority):
-            client = await self._connected(device)
-            await self._wait_for_silence(gap_ms)
-            return await self._ask(client, device, unit, block)
-
-    async def _ask(
-        self, client: AsyncModbusSerialClient | AsyncModbusTcpClient, device: str, unit: int, block: ReadBlock
-    ) -> Reply:
-        ask = client.read_input_registers if block.function_code == 4 else client.read_holding_registers
-        # the configured time is the device's own; the frames need theirs on the wire as well
-        timeout_s = self._timeout_s + self.cost.read_ms(block.count, 0) / 1000
+        question = self._reading(unit, block)
+        lock = self._lock
+        if not lock.try_take():
+            await lock.take(priority)
         try:
-            async with asyncio.timeout(timeout_s):
-                answer = await ask(block.address, count=block.count, device_id=unit)
-        except TimeoutError:
-            if not client.connected:
-                raise self._lost(device, "the connection was lost") from None
-            self._after_timeout()
-            waited = f"no answer within {timeout_s * 1000:.0f} ms"
-            raise DeviceTimeoutError(device, f"unit {unit} on {self.where}: {waited}") from None
-        except (ConnectionException, OSError, SerialException) as error:
-            raise self._lost(device, str(error)) from error
-        except ModbusException as error:
-            self._after_timeout()
-            raise DeviceReplyError(device, f"unit {unit} on {self.where}: {error}") from error
-        except asyncio.CancelledError:
-            self._after_timeout()
-            raise
-        stamp_ms = self._clock()
-        self._last_byte_at = asyncio.get_running_loop().time()
-        self._timeouts_in_a_row = 0
-        return Reply(self._checked(device, unit, block, answer), stamp_ms)
+            if unit in self._doubtful:
+                await self._ask_canary(device, unit, canary, gap_ms)
+            data, stamp_ms = await self._ask(device, question, gap_ms)
+        finally:
+            lock.give_back()
+        return Reply(data, stamp_ms)
 
-    def _checked(self, device: str, unit: int, block: ReadBlock, answer: ModbusPDU) -> tuple[int, ...]:
-        place = f"unit {unit} on {self.where}, registers {block.address}..{block.end - 1}"
-        if isinstance(answer, ExceptionResponse) or answer.isError():
-            number = getattr(answer, "exception_code", 0)
-            meaning = _EXCEPTIONS.get(number, "unknown exception")
-            if number in _TARGET_SILENT:
-                raise DeviceTimeoutError(device, f"{place}: the converter says: {meaning} (exception {number})")
-            raise DeviceRefusedError(device, f"{place}: {meaning} (exception {number})", number)
-        if answer.function_code != block.function_code or len(answer.registers) != block.count:
-            self._after_timeout()
-            got = f"function {answer.function_code} with {len(answer.registers)} registers"
-            wanted = f"function {block.function_code} with {block.count}"
-            raise DeviceReplyError(device, f"{place}: got {got}, asked for {wanted}; the reply is not used")
-        return tuple(answer.registers)
+    async def write(
+        self, device: str, unit: int, address: int, words: Sequence[int], *, function_code: int, gap_ms: float = 0
+    ) -> None:
+        """Write registers with function 6 (one) or 16, before any read that waits.
 
-    async def _connected(self, device: str) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
-        """Return a connected client, opening it when its time has come."""
-        if self._client is not None and self._client.connected:
-            return self._client
-        self._drop()
-        now = asyncio.get_running_loop().time()
-        if now < self._next_try_at:
-            raise BusDownError(device, f"{self.where} is down ({self._down_because}); tried again shortly")
-        client = self._client = self._new_client()
-        reason = "no connection"
-        try:
-            async with asyncio.timeout(max(_CONNECT_S, self._timeout_s)):
-                opened = await client.connect()
-        except TimeoutError:
-            opened, reason = False, "it does not take the connection"
-        except (OSError, SerialException, ValueError) as error:
-            opened, reason = False, str(error)
-        if not opened:
-            raise self._lost(device, reason)
-        self._backoff_s = _FIRST_BACKOFF_S
-        self._timeouts_in_a_row = 0
-        return client
+        The answer says that the unit took them, not what it now holds: read them back.
 
-    def _new_client(self) -> AsyncModbusSerialClient | AsyncModbusTcpClient:
-        """Build a client that neither retries nor reconnects by itself; its own timeout only bounds connecting."""
-        bus = self._bus
-        timeout_s = 2 * self._timeout_s + _LONGEST_FRAMES_S
-        if bus.transport == "rtu":
-            return AsyncModbusSerialClient(
-                str(bus.port),
-                baudrate=bus.baud,
-                parity=bus.parity,
-                stopbits=bus.stop_bits,
-                name=bus.id,
-                timeout=timeout_s,
-                retries=0,
-                reconnect_delay=0,
-                trace_packet=self._note_bytes,
-            )
-        return AsyncModbusTcpClient(
-            str(bus.host),
-            framer=FramerType.RTU if bus.transport == "rtu_over_tcp" else FramerType.SOCKET,
-            port=bus.tcp_port,
-            name=bus.id,
-            timeout=timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._note_bytes,
-        )
+        Raises:
+            ValueError: words or function that the protocol does not have.
+            BusDownError, DeviceTimeoutError, DeviceRefusedError, DeviceReplyError: see `Driver.read`.
+        """
+        question = writing(unit, function_code, address, words)
+        async with self._lock.hold(WRITE):
+            await self._ask(device, question, gap_ms)
 
-    def _note_bytes(self, sending: bool, data: bytes) -> bytes:
-        """Remember when the line was last busy (pymodbus calls this with every packet)."""
-        self._last_byte_at = asyncio.get_running_loop().time()
-        return data
+    def _reading(self, unit: int, block: ReadBlock) -> Question:
+        """Return the question for a block, made once."""
+        key = (unit, block.function_code, block.address, block.count)
+        question = self._questions.get(key)
+        if question is None:
+            if len(self._questions) >= _QUESTIONS_KEPT:
+                self._questions.clear()
+            question = self._questions[key] = reading(*key)
+        return question
 
-    async def _wait_for_silence(self, gap_ms: int) -> None:
-        """Keep the silence before a frame, and the longer one after a timeout until late bytes have passed."""
-        if self._bus.transport == "tcp":
+    async def _ask_canary(self, device: str, unit: int, canary: ReadBlock | None, gap_ms: float) -> None:
+        """See that the unit's answers match the questions again; a refusal of the very question does too."""
+        if canary is None:
+            self._doubtful.discard(unit)
             return
-        silence_s = (self.cost.silence_ms + gap_ms) / 1000
-        loop = asyncio.get_running_loop()
-        while (until := max(self._last_byte_at + silence_s, self._quiet_until)) > loop.time():
-            await _sleep_until(until)  # bytes that arrive meanwhile move the end
+        self.counters.canaries += 1
+        try:
+            await self._ask(device, self._reading(unit, canary), gap_ms)
+        except DeviceRefusedError:
+            # An exception carries no length: it may be the late answer to anything. Silence was kept before it.
+            pass
+        self._doubtful.discard(unit)
 
-    def _after_timeout(self) -> None:
-        """Make sure that a late reply cannot meet the next question."""
+    async def _ask(self, device: str, question: Question, gap_ms: float) -> tuple[bytes, int]:
+        """Ask on an open, silent line, and turn what can go wrong into the drivers' errors."""
+        transport = await self._connection.get(device)
+        timeout_s = self._timeout_s
+        if self.rtu is not None:
+            await self.rtu.wait_for_silence(gap_ms / 1000)
+            timeout_s += question.rtu_reply_bytes * self._settings.character_s
+        self.counters.requests += 1
+        asked_at = asyncio.get_running_loop().time()
+        try:
+            data, stamp_ms, turnaround_s = await self._exchange.ask(transport, question, timeout_s)
+        except RefusedError as error:
+            raise self._refused(device, question, error, asked_at) from None
+        except NoAnswerError as error:
+            self._missed(question, asked_at)
+            where = f"unit {question.unit} on {self.where}"
+            raise DeviceTimeoutError(device, f"{where}: {error} within {timeout_s * 1000:.0f} ms") from None
+        except UnfitAnswerError as error:
+            self.counters.damaged += error.damaged
+            self._unfit(question, asked_at)
+            raise DeviceReplyError(device, f"{self._place(question)}: {error}; the reply is not used") from None
+        except GoneError as error:
+            self.counters.lost += 1
+            raise self._connection.failed(device, str(error)) from None
+        except asyncio.CancelledError:
+            self._doubt(question.unit)
+            raise
+        self.counters.replies += 1
+        self._timeouts_in_a_row = 0
+        self._turnarounds.note(question.unit, turnaround_s * 1000)
+        return data, stamp_ms
+
+    def _place(self, question: Question) -> str:
+        last = question.address + question.count - 1
+        return f"unit {question.unit} on {self.where}, registers {question.address}..{last}"
+
+    def _refused(
+        self, device: str, question: Question, error: RefusedError, asked_at: float
+    ) -> DeviceRefusedError | DeviceTimeoutError:
+        self.counters.replies += 1
+        self._timeouts_in_a_row = 0
+        meaning = _EXCEPTIONS.get(error.number, "unknown exception")
+        place = self._place(question)
+        if error.number in _TARGET_SILENT:
+            self._spend(asked_at)
+            return DeviceTimeoutError(device, f"{place}: the converter says: {meaning} (exception {error.number})")
+        return DeviceRefusedError(device, f"{place}: {meaning} (exception {error.number})", error.number)
+
+    def _missed(self, question: Question, asked_at: float) -> None:
+        self.counters.timeouts += 1
         self._timeouts_in_a_row += 1
-        self._quiet_until = asyncio.get_running_loop().time() + min(_QUIET_MAX_S, self._timeout_s)
-        stale_socket = self._bus.transport == "tcp" and self._timeouts_in_a_row >= _TCP_TIMEOUTS_BEFORE_REOPENING
-        if self._bus.transport == "rtu_over_tcp" or stale_socket:
+        self._narrow()
+        self._doubt(question.unit)
+        self._spend(asked_at)
+
+    def _unfit(self, question: Question, asked_at: float) -> None:
+        self.counters.unfit += 1
+        self._narrow()
+        self._doubt(question.unit)
+        self._spend(asked_at)
+
+    def _spend(self, asked_at: float) -> None:
+        """Draw the time of a question in vain from the account of the silent."""
+        now = asyncio.get_running_loop().time()
+        quiet_s = max(0.0, self.rtu.quiet_until - now) if self.rtu is not None else 0.0
+        self.dead_time = self.dead_time.spent(now * 1000, (now - asked_at + quiet_s) * 1000)
+
+    def _doubt(self, unit: int) -> None:
+        """Make sure that a late reply cannot meet the next question."""
+        if self.rtu is not None:
+            self._doubtful.add(unit)
+            quiet_s = min(_QUIET_MAX_S, max(self._timeout_s, self._turnarounds.worst_ms / 1000))
+            self.rtu.quiet_until = asyncio.get_running_loop().time() + quiet_s
+            if self._bus.transport == "rtu_over_tcp":
+                self._drop()  # a converter may keep the late reply for us
+        elif self._timeouts_in_a_row >= _TCP_TIMEOUTS_BEFORE_REOPENING:
             self._drop()
 
-    def _lost(self, device: str, reason: str) -> BusDownError:
-        """Close, set the time of the next try, and return the error to raise."""
-        self._drop()
-        self._down_because = reason
-        self._next_try_at = asyncio.get_running_loop().time() + self._backoff_s
-        self._backoff_s = min(2 * self._backoff_s, _MAX_BACKOFF_S)
-        return BusDownError(device, f"{self.where} cannot be reached: {reason}; check cable, power and address")
+    def _narrow(self) -> None:
+        """Ask a device one question at a time from now on, if several were under way when one went wrong."""
+        if self.tcp is not None and self._lock.limit > 1 and self.tcp.under_way > 0:
+            self._lock.limit = 1
+            loop = asyncio.get_running_loop()
+            self._window_again_at = loop.time() + _WINDOW_AGAIN_S
+            loop.call_at(self._window_again_at, self._widen)
+
+    def _widen(self) -> None:
+        if asyncio.get_running_loop().time() >= self._window_again_at:
+            self._lock.limit = self.window
 
     def _drop(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-            self._timeouts_in_a_row = 0
+        self._connection.drop()
+        self._timeouts_in_a_row = 0
+        self._tell_gone("the connection was opened anew after time-outs")
 
+    def _gone(self, reason: str) -> None:
+        self._timeouts_in_a_row = 0
+        self._narrow()
+        self._tell_gone(reason)
 
-async def _sleep_until(loop_time_s: float) -> None:
-    await asyncio.sleep(loop_time_s - asyncio.get_running_loop().time())
+    def _broken(self, reason: str) -> None:
+        self._connection.drop()
+        self._tell_gone(reason)
+
+    def _tell_gone(self, reason: str) -> None:
+        self._exchange.gone(reason)
