@@ -15,7 +15,7 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersResponse,
 )
 
-from lentera_drivers.profiles import MeterProfile, encode_registers
+from lentera_drivers.profiles import MeterProfile, Register, encode_registers
 from lentera_model.errors import LenteraError
 from lentera_sim.errors import RegisterMapError
 from lentera_sim.wires.resolution import at_resolution
@@ -57,9 +57,10 @@ class ModbusUnit:
         self.dead = False
         self._values = values
         self._wanted = None if quantities is None else frozenset(quantities)
-        self._first = min(register.address for register in profile.registers)
-        self._end = max(register.end for register in profile.registers)
-        self._image(self._values(), self._first, self._end)
+        self._served = {code: mine for code in (3, 4) if (mine := _served_by(profile, code))}
+        for code, mine in self._served.items():
+            last = max(register.end for register in mine)
+            self._image(code, self._values(), min(register.address for register in mine), last)
 
     def answer(self, request: ModbusPDU) -> Answer | None:
         """Return the reply to a request, None where the unit stays silent."""
@@ -71,42 +72,43 @@ class ModbusUnit:
         address, end = request.address, request.address + request.count
         values = self._values()
         try:
-            image = self._image(values, address, end)
+            image = self._image(request.function_code, values, address, end)
         except RegisterMapError as error:
             log.error("%s", error)
             return Answer(ExceptionResponse(request.function_code, ExcCodes.DEVICE_FAILURE), self.device)
         words = [image.get(place, 0) for place in range(address, end)]
         reading = isinstance(request, ReadInputRegistersRequest)
         reply = (ReadInputRegistersResponse if reading else ReadHoldingRegistersResponse)(registers=words)
-        return Answer(reply, self.device, self._told(values, address, end))
+        return Answer(reply, self.device, self._told(request.function_code, values, address, end))
 
-    def _told(self, values: Mapping[str, float], address: int, end: int) -> dict[str, float]:
+    def _told(self, code: int, values: Mapping[str, float], address: int, end: int) -> dict[str, float]:
         """Return what [address, end) says whole, as the meter knows it: nothing is decoded from what was sent."""
         return {
             register.quantity: at_resolution(register, values[register.quantity])
-            for register in self.profile.registers
+            for register in self._served[code]
             if address <= register.address
             and register.end <= end
             and (self._wanted is None or register.quantity in self._wanted)
         }
 
     def _refusal(self, request: ModbusPDU) -> ExcCodes | None:
-        allowed = (self.profile.function_code, *self.profile.function_code_alternatives)
-        if request.function_code not in allowed or not isinstance(request, ReadHoldingRegistersRequest):
+        served = self._served.get(request.function_code)
+        if served is None or not isinstance(request, ReadHoldingRegistersRequest):
             return ExcCodes.ILLEGAL_FUNCTION
         if not 1 <= request.count <= self.profile.max_registers_per_read:
             return ExcCodes.ILLEGAL_VALUE
         end = request.address + request.count
-        if request.address < self._first or end > self._end + end % 2:
+        last = max(register.end for register in served)
+        if request.address < min(register.address for register in served) or end > last + end % 2:
             return ExcCodes.ILLEGAL_ADDRESS
         if self.profile.even_addresses and (request.address % 2 or request.count % 2):
             return ExcCodes.ILLEGAL_ADDRESS
         return None
 
-    def _image(self, values: Mapping[str, float], address: int, end: int) -> dict[int, int]:
-        """Return address to word for every register that touches [address, end)."""
+    def _image(self, code: int, values: Mapping[str, float], address: int, end: int) -> dict[int, int]:
+        """Return address to word for every register of a function that touches [address, end)."""
         image: dict[int, int] = {}
-        for register in self.profile.registers:
+        for register in self._served[code]:
             if register.end <= address or register.address >= end:
                 continue
             try:
@@ -118,8 +120,17 @@ class ModbusUnit:
                     f"{self.device}: profile {self.profile.id}, register {register.address} ({register.quantity}) "
                     f"cannot carry the simulated value: {error}"
                 ) from error
-            image.update(zip(range(register.address, register.end), words, strict=True))
+            for place, word in zip(range(register.address, register.end), words, strict=True):
+                image[place] = image.get(place, 0) | word  # bit fields share a register, nothing else does
         return image
+
+
+def _served_by(profile: MeterProfile, code: int) -> tuple[Register, ...]:
+    """Return the registers that a function reads: those of its own, and the others where the meter takes it."""
+    usual = code in (profile.function_code, *profile.function_code_alternatives)
+    return tuple(
+        register for register in profile.registers if (register.function_code or (code if usual else None)) == code
+    )
 
 
 def respond(units: Mapping[int, ModbusUnit], request: ModbusPDU) -> Answer | None:
