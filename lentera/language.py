@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
 from lentera.words_plan import PLAN
+from lentera.words_profile import PROFILE
 
 LANGUAGES = ("en", "id")
 
@@ -19,6 +20,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **HELP,
     **ERRORS,
     **PLAN,
+    **PROFILE,
     "column.id": ("ID", "ID"),
     "column.name": ("Name", "Nama"),
     "column.kind": ("Kind", "Jenis"),

@@ -11,7 +11,7 @@ import typer
 import typer.exceptions
 
 from lentera import __version__
-from lentera.cli import cloud, demo, devices, dim, gateway, series, sim
+from lentera.cli import cloud, demo, devices, dim, gateway, profile, series, sim
 from lentera.cli.output import errors_as_json, print_error
 from lentera.language import reader_words
 from lentera.words_errors import usage_in_words
@@ -48,7 +48,7 @@ def root(
 
 for module in (demo, devices, dim, series):
     module.register(app)
-for group in (gateway, cloud, sim):
+for group in (gateway, profile, cloud, sim):
     app.add_typer(group.app)
 
 

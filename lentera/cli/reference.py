@@ -18,10 +18,10 @@ is JSON too, `{"error": CODE, "text": ...}`, with the same exit code. CODE is `u
 (`unknown_device`), a command's reason or state (`device_offline`, `unproved`, `expired`) or the kind of error
 (`unreachable`, `no_cloud`). `lentera dim` ends with 1 also when nothing proved that the lamp obeyed (`unproved`).
 
-What operators and technicians use (`devices`, `dim`, `series`, `gateway`) speaks Indonesian with `LENTERA_LANG=id`, its
-help and its errors included. English remain: the help of `demo`, `cloud` and `sim`, the frame that the parser draws
-(`Usage`, `Options`), the single faults that `gateway check` and `gateway key` find, and what programs log. The settings
-are listed at the end.
+What operators and technicians use (`devices`, `dim`, `series`, `gateway`, `profile`) speaks Indonesian with
+`LENTERA_LANG=id`, its help and its errors included. English remain: the help of `demo`, `cloud` and `sim`, the frame
+that the parser draws (`Usage`, `Options`), the single faults that `gateway check`, `gateway key` and `profile check`
+find, and what programs log. The settings are listed at the end.
 """
 
 SETTINGS = """
