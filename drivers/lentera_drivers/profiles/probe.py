@@ -83,14 +83,20 @@ def failed_quantities(profile: MeterProfile, values: Values, previous: Values | 
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """Active power that U x I x PF must show. `factor` is None where the meter tells no power factor of the phase."""
+    """Active power that U x I x PF must show. `factor` is None where the meter tells no power factor of the phase.
+
+    `slack_w` is what may lie between them at any load, `slack_a` what a step of the current makes of it by the voltage,
+    `share` what may lie between them of the apparent power; below `load_w` nothing can be told.
+    """
 
     power: str
     volts: str
     current: str
     factor: str | None
-    resolution_va: float
-    resolution_a: float
+    slack_w: float
+    slack_a: float
+    share: float
+    load_w: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class _Checker:
     factors: tuple[str, ...]
     sum_of: tuple[str, ...]
     sum_slack_w: float
+    sum_share: float
     products: tuple[_Product, ...]
     counters: tuple[tuple[str, float | None], ...]
     polled_sum: bool
@@ -124,7 +131,7 @@ class _Checker:
         if self.polled_sum and _sum_fault(self, values):
             found.update(self.sum_of)
         for product in self.polled_products:
-            if _product_fault(self.profile, product, values):
+            if _product_fault(product, values):
                 found.update((product.power, product.volts, product.current))
         if previous:
             for name, limit in self.counters:
@@ -171,6 +178,7 @@ def _prepare(profile: MeterProfile) -> _Checker:
         factors=factors if "power_factor" not in rules.skip else (),
         sum_of=sum_of,
         sum_slack_w=rules.tolerance_w + sum(_resolution(known[name]) for name in sum_of),
+        sum_share=rules.tolerance_percent / 100,
         products=products,
         counters=counting,
         polled_sum=bool(sum_of) and _in_one_read(profile, [known[name] for name in sum_of]),
@@ -199,9 +207,17 @@ def _products_of(profile: MeterProfile, known: Mapping[str, Register]) -> Iterat
             power, factor = "power_active_total", "power_factor_total"
         volts, current = f"voltage_{phase}", f"current_{phase}"
         if all(name in known for name in (power, volts, current)):
-            step_a = _resolution(known[current])
-            step_va = _resolution(known[power])
-            yield _Product(power, volts, current, factor if factor in known else None, step_va, step_a)
+            rules = profile.probe
+            yield _Product(
+                power,
+                volts,
+                current,
+                factor if factor in known else None,
+                slack_w=rules.tolerance_w + _resolution(known[power]),
+                slack_a=_resolution(known[current]),
+                share=rules.tolerance_percent / 100,
+                load_w=rules.load_w,
+            )
 
 
 def _counters_of(profile: MeterProfile) -> Iterator[tuple[str, float | None]]:
@@ -281,8 +297,7 @@ def _sum_fault(checker: _Checker, values: Values) -> bool:
             return False
         together += value
         size += abs(value)
-    slack = checker.sum_slack_w + checker.profile.probe.tolerance_percent / 100 * max(size, abs(total))
-    return not abs(total - together) <= slack
+    return not abs(total - together) <= checker.sum_slack_w + checker.sum_share * max(size, abs(total))
 
 
 def _sums(checker: _Checker, values: Values) -> Finding:
@@ -298,7 +313,7 @@ def _sums(checker: _Checker, values: Values) -> Finding:
     return Finding("power_sum", Verdict.PASSED, names, said)
 
 
-def _product_fault(profile: MeterProfile, product: _Product, values: Values) -> bool | None:
+def _product_fault(product: _Product, values: Values) -> bool | None:
     """Whether P and U x I x PF differ; None where something is absent or there is no load to tell.
 
     Without a power factor P can only be held against its largest value, U x I.
@@ -307,12 +322,11 @@ def _product_fault(profile: MeterProfile, product: _Product, values: Values) -> 
     power, volts, current = get(product.power), get(product.volts), get(product.current)
     if power is None or volts is None or current is None:
         return None
-    rules = profile.probe
     apparent = abs(volts * current)
-    slack = rules.tolerance_w + product.resolution_va + abs(volts) * product.resolution_a
-    slack += rules.tolerance_percent / 100 * apparent
+    slack = product.slack_w + abs(volts) * product.slack_a + product.share * apparent
     size = abs(power)
-    if max(apparent, size) < max(rules.load_w, 2 * slack):
+    larger = apparent if apparent > size else size
+    if larger < product.load_w or larger < 2 * slack:
         return None
     factor = None if product.factor is None else get(product.factor)
     if factor is None or abs(factor) > _FULL_FACTOR:
@@ -321,11 +335,11 @@ def _product_fault(profile: MeterProfile, product: _Product, values: Values) -> 
 
 
 def _products(checker: _Checker, values: Values) -> Finding:
-    rule, profile = "power_product", checker.profile
+    rule = "power_product"
     given = [product for product in checker.products if all(name in values for name in _names(product)[:3])]
     if not given:
         return Finding(rule, Verdict.UNKNOWN, (), "voltage, current and active power of one phase were not read")
-    answers = [(product, _product_fault(profile, product, values)) for product in given]
+    answers = [(product, _product_fault(product, values)) for product in given]
     wrong = [product for product, fault in answers if fault]
     if wrong:
         names = tuple(dict.fromkeys(name for product in wrong for name in _names(product)))
