@@ -24,10 +24,11 @@ from lentera_drivers.interface import (
     Profile,
     WallClock,
 )
-from lentera_drivers.profiles import LampProfile, MeterProfile
+from lentera_drivers.profiles import LampProfile, MeterProfile, SensorProfile
 from lentera_model.config import DeviceConfig, ModbusBus, MqttBus
 
 if TYPE_CHECKING:
+    from lentera_drivers.modbus.holes import HoleBook
     from lentera_drivers.modbus.transport import OpenTransport
 
 __all__ = [
@@ -63,6 +64,7 @@ def open_driver(
     wall_ms: WallClock | None = None,
     *,
     connect: Callable[[ModbusBus], OpenTransport] | None = None,
+    holes: HoleBook | None = None,
 ) -> Driver:
     """Build the driver of a bus; nothing is opened before `Driver.open`.
 
@@ -76,6 +78,7 @@ def open_driver(
         owner: the gateway's id; with the bus id it names the MQTT session that the broker keeps.
         wall_ms: the wall clock, for the age of messages that a broker kept; without it their time is uncertain.
         connect: for a Modbus bus, what opens its port or socket; by the bus's own settings when absent.
+        holes: what models of meters refuse, shared by all Modbus buses; a book of its own when absent.
 
     Raises:
         DriverSetupError: a profile is missing or does not fit the bus.
@@ -83,18 +86,20 @@ def open_driver(
     mine = [device for device in devices if device.bus == bus.id]
     for device in mine:
         profile = profiles.get(device.profile)
-        wanted = MeterProfile if isinstance(bus, ModbusBus) else LampProfile
+        wanted = MeterProfile if isinstance(bus, ModbusBus) else (LampProfile, SensorProfile)
         if not isinstance(profile, wanted):
             what = "is not loaded" if profile is None else f"does not speak {bus.driver}"
             raise DriverSetupError(
                 f"device {device.id!r} on bus {bus.id!r}: profile {device.profile!r} {what}; "
-                f"choose a profile of a {'meter' if isinstance(bus, ModbusBus) else 'lamp'}"
+                f"choose a profile of {'a meter' if isinstance(bus, ModbusBus) else 'a lamp or sensor'}"
             )
     # Imported here: a board without a broker never loads the MQTT library, one without a line never pymodbus.
     if isinstance(bus, ModbusBus):
         from lentera_drivers.modbus.driver import ModbusDriver
 
-        return ModbusDriver(bus, mine, profiles, clock, on_sample, on_status, connect)
+        return ModbusDriver(
+            bus, mine, profiles, clock, on_sample, on_status, connect=connect, wall_ms=wall_ms, holes=holes
+        )
     from lentera_drivers.mqtt.driver import MqttDriver
 
     return MqttDriver(bus, mine, profiles, clock, on_sample, on_status, owner, wall_ms)

@@ -20,7 +20,7 @@ TIMEOUT_MS = 150
 class Bench:
     """A driver with everything that it reports."""
 
-    def __init__(self, bus: ModbusBus, devices: list[DeviceConfig], profiles=None) -> None:
+    def __init__(self, bus: ModbusBus, devices: list[DeviceConfig], profiles=None, **more) -> None:
         self.statuses: list[tuple[str, bool, str]] = []
         self.samples: list[Sample] = []
         self.now_offset_ms = 0
@@ -32,6 +32,7 @@ class Bench:
             self.clock,
             self.samples.append,
             lambda *status: self.statuses.append(status),
+            **more,
         )
         assert isinstance(driver, ModbusDriver)
         self.driver = driver
@@ -104,6 +105,11 @@ async def tcp_server(*devices: SimDevice):
 def port_of(server: ModbusTcpServer) -> int:
     assert server.comm_params.source_address is not None
     return server.comm_params.source_address[1]
+
+
+def together(samples) -> dict[str, float]:
+    """All values of a poll, whatever their quality."""
+    return {name: value for sample in samples for name, value in sample.values.items()}
 
 
 def values_for(profile: MeterProfile) -> dict[str, float]:

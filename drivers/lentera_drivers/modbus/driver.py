@@ -1,11 +1,10 @@
-"""The Modbus driver: polls the planned blocks of a meter and turns them into a sample."""
+"""The Modbus driver: polls the planned requests of a meter and turns the replies into samples."""
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lentera_drivers.interface import (
     BusDownError,
@@ -23,33 +22,22 @@ from lentera_drivers.interface import (
     OutcomeKind,
     PlannedRequest,
     Profile,
+    WallClock,
 )
-from lentera_drivers.modbus.breaker import Breaker
-from lentera_drivers.modbus.line import ModbusLine
-from lentera_drivers.modbus.plan import ReadBlock, plan_reads, probe_block, select_registers
-from lentera_drivers.profiles import MeterProfile, decode_registers
+from lentera_drivers.modbus.blocks import ReadBlock
+from lentera_drivers.modbus.contact import identify, place
+from lentera_drivers.modbus.holes import REFUSES_REGISTERS, Findings, HoleBook, search
+from lentera_drivers.modbus.line import ModbusLine, Reply
+from lentera_drivers.modbus.unit import LiveBlock, Unit
+from lentera_drivers.profiles import MeterProfile
 from lentera_model.commands import Reason
 from lentera_model.config import DeviceConfig, ModbusBus
-from lentera_model.readings import Quality, Sample
+from lentera_model.readings import Sample
 
 if TYPE_CHECKING:
     from lentera_drivers.modbus.transport import OpenTransport
 
-_REFUSES_HOLES: Final = (2, 3)
-"""Exceptions that a meter answers when a block covers registers that it does not have."""
-
-
-@dataclass(slots=True)
-class _Unit:
-    """What the driver keeps of one device."""
-
-    device: DeviceConfig
-    unit: int
-    profile: MeterProfile
-    blocks: tuple[ReadBlock, ...]
-    breaker: Breaker = field(default_factory=Breaker)
-    online: bool | None = None
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+_NOTHING: Final[tuple[Sample, ...]] = ()
 
 
 class ModbusDriver:
@@ -63,29 +51,33 @@ class ModbusDriver:
         clock: Clock,
         on_sample: OnSample,
         on_status: OnStatus,
+        *,
         connect: Callable[[ModbusBus], OpenTransport] | None = None,
+        wall_ms: WallClock | None = None,
+        holes: HoleBook | None = None,
     ) -> None:
         """Plan the requests of every device; see `open_driver` for the arguments."""
         self._bus = bus
         self._clock = clock
+        self._wall_ms = wall_ms or _no_wall_clock
         self.on_sample = on_sample
         self.on_status = on_status
-        options: dict[str, Any] = {} if connect is None else {"connect": connect(bus)}
-        self._line = ModbusLine(bus, clock, **options)
-        self._units: dict[str, _Unit] = {}
-        for device in devices:
-            profile = profiles[device.profile]
-            if isinstance(profile, MeterProfile) and device.unit is not None:
-                self._units[device.id] = _Unit(device, device.unit, profile, self._plan(device, profile))
-
-    def _plan(self, device: DeviceConfig, profile: MeterProfile) -> tuple[ReadBlock, ...]:
-        registers = select_registers(profile, device.quantities)
-        if not registers:
-            wanted = ", ".join(device.quantities or ())
-            raise DriverSetupError(
-                f"device {device.id!r}: profile {profile.id!r} has none of {wanted}; choose among its quantities"
-            )
-        return plan_reads(registers, profile, self._line.cost)
+        meters = [
+            (device, device.unit, profile)
+            for device in devices
+            if isinstance(profile := profiles[device.profile], MeterProfile) and device.unit is not None
+        ]
+        self._line = ModbusLine(
+            bus,
+            clock,
+            connect=None if connect is None else connect(bus),
+            window=min((profile.window for _, _, profile in meters), default=1) if bus.transport == "tcp" else 1,
+        )
+        book = HoleBook() if holes is None else holes
+        self._units = {
+            device.id: Unit(device, unit, profile, self._line.cost, book, self._wall_ms())
+            for device, unit, profile in meters
+        }
 
     async def open(self) -> None:
         """Do nothing yet: the first request opens the port or socket, so a bus that is down delays nobody."""
@@ -94,94 +86,208 @@ class ModbusDriver:
         """Close the port or socket once the running request has ended."""
         await self._line.close()
 
+    @property
+    def line(self) -> ModbusLine:
+        """The line, for what is asked between polls."""
+        return self._line
+
     async def read(self, device_id: str, pace: int = 0) -> Sequence[Sample]:
         """Poll a device once; see `Driver.read`."""
         unit = self._unit(device_id)
-        now_ms = self._clock()
-        if unit.breaker.is_resting(now_ms):
-            rest_s = (unit.breaker.rests_until_ms - now_ms) / 1000
-            misses = f"no answer {unit.breaker.misses} times"
-            raise DeviceRestingError(device_id, f"unit {unit.unit}: {misses}, asked again in {rest_s:.1f} s")
+        if unit.breaker.misses:
+            self._refuse_resting(unit)
         try:
-            sample = await self._poll(unit)
+            samples = await self._poll(unit, pace)
         except BusDownError as error:
-            self._tell(unit, False, str(error))
+            self._lost(unit, OutcomeKind.BUS_DOWN, error)
             raise
         except (DeviceTimeoutError, DeviceReplyError) as error:
-            unit.breaker = unit.breaker.missed(self._clock())
-            self._tell(unit, False, str(error))
+            self._missed(unit, error)
             raise
-        return (sample,)
+        return samples
 
-    def _unit(self, device_id: str) -> _Unit:
+    def _unit(self, device_id: str) -> Unit:
         unit = self._units.get(device_id)
         if unit is None:
             raise DriverSetupError(f"bus {self._bus.id!r} has no device {device_id!r}")
         return unit
 
-    async def _poll(self, unit: _Unit) -> Sample:
-        """Read every block; a refusal or a failure in one leaves the values of the others."""
+    def _refuse_resting(self, unit: Unit) -> None:
+        now_ms = self._clock()
+        rest_s = max((unit.breaker.rests_until_ms - now_ms) / 1000, self._line.silent_may_be_asked_in_s())
+        if rest_s > 0:
+            misses = f"no answer {unit.breaker.misses} times"
+            raise DeviceRestingError(unit.device.id, f"unit {unit.unit}: {misses}, asked again in {rest_s:.1f} s")
+
+    # --- polling ----------------------------------------------------------------------------------------------------
+
+    async def _poll(self, unit: Unit, pace: int) -> Sequence[Sample]:
+        """Read every request of a pace; a refusal or a failure in one leaves the values of the others."""
+        if not unit.resolved:
+            await place(unit, self._ask, self._wall_ms())
         if unit.breaker.needs_probe:
             await self._probe(unit)
-        values: dict[str, float] = {}
-        stamp_ms: int | None = None
-        failure: DriverError | None = None
-        waiting = deque(unit.blocks)
-        while waiting:
-            block = waiting.popleft()
-            try:
-                reply = await self._line.read(unit.device.id, unit.unit, block, unit.profile.gap_ms)
-            except DeviceRefusedError as error:
-                failure = error
-                if error.exception_code in _REFUSES_HOLES and block.has_holes:
-                    waiting.extendleft(reversed(self._split(unit, block)))
-                continue
-            except (DeviceTimeoutError, DeviceReplyError, BusDownError) as error:
-                if stamp_ms is None:
-                    raise
-                unit.breaker = unit.breaker.missed(self._clock())
-                self._tell(unit, False, str(error))
-                break
-            stamp_ms = reply.monotonic_ms
-            values |= _decode(unit.profile, block, reply.words)
-            unit.outcomes.update(
-                (register.quantity, Outcome(OutcomeKind.OK, stamp_ms, stamp_ms)) for register in block.registers
-            )
+        if unit.wants_a_look():
+            unit.refresh(self._wall_ms(), self._line.turnaround_ms(unit.unit))
+        waiting = unit.begin(pace)
+        if not waiting:
+            return _NOTHING
+        poll = _Poll()
+        if len(waiting) == 1:
+            await self._read(unit, waiting[0], poll)
+        elif self._line.window > 1:
+            await asyncio.gather(*(self._read(unit, live, poll) for live in waiting))
         else:
-            self._tell(unit, True, "answers")
-        if stamp_ms is None:
-            raise failure or DeviceReplyError(unit.device.id, "the profile has nothing to read")
-        return _sample(unit, values, stamp_ms)
+            for live in waiting:
+                await self._read(unit, live, poll)
+                if poll.silence is not None:
+                    break
+        return await self._finish(unit, poll)
 
-    def _split(self, unit: _Unit, refused: ReadBlock) -> tuple[ReadBlock, ...]:
-        """Replace a block that covers registers which the meter does not have by blocks without holes, for good."""
-        pieces = plan_reads(refused.registers, unit.profile, self._line.cost, allow_holes=False)
-        at = unit.blocks.index(refused)
-        unit.blocks = (*unit.blocks[:at], *pieces, *unit.blocks[at + 1 :])
-        return pieces
+    async def _read(self, unit: Unit, live: LiveBlock, poll: _Poll) -> None:
+        """Read one request into a poll; never raises for the device's sake."""
+        try:
+            reply = await self._ask(unit, live.paced.block)
+        except DeviceRefusedError as error:
+            live.ended(OutcomeKind.REFUSED, self._clock(), str(error), error.exception_code)
+            poll.refused.append((live, error))
+        except (DeviceTimeoutError, DeviceReplyError, BusDownError) as error:
+            live.ended(_kind_of(error), self._clock(), str(error))
+            poll.silence = error
+        else:
+            poll.took(unit.decode(live, reply.data, reply.monotonic_ms), reply)
 
-    async def _probe(self, unit: _Unit) -> None:
+    async def _finish(self, unit: Unit, poll: _Poll) -> Sequence[Sample]:
+        """Look into what was refused, then say what came: samples, or the error when nothing came."""
+        if poll.silence is not None:
+            if poll.stamp_ms is None:
+                raise poll.silence
+            self._missed(unit, poll.silence)
+            return unit.samples(poll.values, poll.stamp_ms)
+        for live, error in poll.refused:
+            await self._look_into(unit, live.paced.block, error, poll)
+        if unit.suspects:
+            await self._ask_suspect(unit, poll)
+        self._tell(unit, True, "answers")
+        if poll.stamp_ms is None:
+            raise poll.refused[0][1]
+        if unit.identity is None and unit.profile.identity:
+            await identify(unit, self._ask)
+        return unit.samples(poll.values, poll.stamp_ms)
+
+    async def _ask(self, unit: Unit, block: ReadBlock) -> Reply:
+        unit.will_ask(block.count)
+        return await self._line.read(unit.device.id, unit.unit, block, gap_ms=unit.profile.gap_ms, canary=unit.canary)
+
+    async def _probe(self, unit: Unit) -> None:
         """Ask a unit that was silent for one short block; an exception is an answer too.
 
         Values in the answer are a sample of their own, since what is read next has another stamp, or fails.
         """
-        block = probe_block(unit.blocks, unit.profile)
+        block = unit.canary
+        if block is None:
+            return
         try:
-            reply = await self._line.read(unit.device.id, unit.unit, block, unit.profile.gap_ms)
+            # It is a canary itself: a late answer to anything else has another length.
+            reply = await self._line.read(unit.device.id, unit.unit, block, gap_ms=unit.profile.gap_ms)
         except DeviceRefusedError:
             unit.breaker = unit.breaker.answered()
             return
         unit.breaker = unit.breaker.answered()
-        values = _decode(unit.profile, block, reply.words)
+        values = unit.decode_part(block, reply.data)
         if values:
-            self.on_sample(_sample(unit, values, reply.monotonic_ms))
+            for sample in unit.samples(values, reply.monotonic_ms):
+                self.on_sample(sample)
+
+    # --- refusals ---------------------------------------------------------------------------------------------------
+
+    async def _look_into(self, unit: Unit, block: ReadBlock, error: DeviceRefusedError, poll: _Poll) -> None:
+        """Find out what a device refuses about a request; the parts that it answers are values of this poll."""
+        if error.exception_code not in REFUSES_REGISTERS or self._clock() < unit.search_after_ms:
+            return
+        steps = search(block, error.exception_code, even=unit.profile.even_addresses)
+        answered = poll.stamp_ms is not None
+        try:
+            part, code = next(steps), None
+            while True:
+                try:
+                    reply = await self._ask(unit, part)
+                except DeviceRefusedError as refusal:
+                    code = refusal.exception_code
+                    if code not in REFUSES_REGISTERS:
+                        return  # it has a trouble of its own; nothing is learnt from that
+                else:
+                    code = None
+                    poll.took(unit.decode_part(part, reply.data), reply)
+                part = steps.send(code)
+        except StopIteration as end:
+            found: Findings = end.value
+            if not (found.accepted or answered):
+                found = Findings()  # it refuses everything at present: that says nothing about registers
+            unit.learn(found, block.registers, self._clock(), self._wall_ms())
+        except (DeviceTimeoutError, DeviceReplyError, BusDownError) as silence:
+            if poll.stamp_ms is None:
+                raise
+            self._missed(unit, silence)
+
+    async def _ask_suspect(self, unit: Unit, poll: _Poll) -> None:
+        """Ask once more for one value that was refused; only then is it believed to be absent."""
+        due = unit.suspect_due(self._clock()) if poll.stamp_ms is not None else None
+        if due is None:
+            return
+        value, block = due
+        try:
+            reply = await self._ask(unit, block)
+        except DeviceRefusedError as error:
+            if error.exception_code in REFUSES_REGISTERS:
+                unit.judge_suspect(value, self._wall_ms(), absent=True)
+        except (DeviceTimeoutError, DeviceReplyError, BusDownError):
+            return  # asked again at the next poll
+        else:
+            poll.took(unit.decode_part(block, reply.data), reply)
+            unit.judge_suspect(value, self._wall_ms(), absent=False)
+
+    # --- writing, planning, telling ---------------------------------------------------------------------------------
+
+    async def write_registers(
+        self, device_id: str, address: int, words: Sequence[int], *, function_code: int = 16, read_back: bool = True
+    ) -> None:
+        """Write registers of a device, before any poll that waits, and make sure that they were kept.
+
+        Args:
+            device_id: the device.
+            address: zero-based address of the first register.
+            words: 1 to 123 numbers of 16 bits.
+            function_code: 16, or 6 for a single register.
+            read_back: read the registers again with function 3; False for what cannot be read.
+
+        Raises:
+            DeviceReplyError: the registers hold something else afterwards.
+            DriverError: as `read`.
+        """
+        unit = self._unit(device_id)
+        gap_ms = unit.profile.gap_ms
+        await self._line.write(device_id, unit.unit, address, words, function_code=function_code, gap_ms=gap_ms)
+        if not read_back:
+            return
+        block = ReadBlock(3, address, len(words), ())
+        kept = tuple((await self._ask(unit, block)).words)
+        if kept != tuple(words):
+            wanted, got = (" ".join(f"{word:#06x}" for word in part) for part in (words, kept))
+            raise DeviceReplyError(
+                device_id,
+                f"unit {unit.unit}: registers {address}..{block.end - 1} were to hold {wanted} and hold {got}; "
+                "is the meter locked against changes?",
+            )
 
     async def set_level(self, device_id: str, level_percent: float, timeout_s: float) -> Confirmation:
-        """Refuse: no profile of a Modbus luminaire exists."""
+        """Say no: a meter has no level."""
         unit = self._units.get(device_id)
         if unit is None:
             return Confirmation(
-                "failed", reason=Reason.DEVICE_UNKNOWN, reason_text=f"no device {device_id!r} on this bus"
+                "failed",
+                reason=Reason.DEVICE_UNKNOWN,
+                reason_text=f"no device {device_id!r} on bus {self._bus.id!r}",
             )
         return Confirmation(
             "failed",
@@ -191,7 +297,7 @@ class ModbusDriver:
 
     def outcomes(self, device_id: str) -> Mapping[str, Outcome]:
         """Return how the last attempt at each quantity ended; see `Driver.outcomes`."""
-        return self._unit(device_id).outcomes
+        return self._unit(device_id).outcomes()
 
     def describe_plan(self) -> list[PlannedRequest]:
         """Return every request of every device with its time on the wire."""
@@ -201,30 +307,60 @@ class ModbusDriver:
                 bus=self._bus.id,
                 target=f"unit {unit.unit}, function {block.function_code}, registers {block.address}..{block.end - 1}",
                 quantities=tuple(register.quantity for register in block.registers),
-                every_s=unit.device.every_s,
-                wire_ms=self._line.cost.read_ms(block.count, unit.profile.turnaround_ms + unit.profile.gap_ms),
+                every_s=live.paced.every_s,
+                wire_ms=self._line.cost.read_ms(block.count, unit.planned_turnaround_ms + unit.profile.gap_ms),
+                turnaround_ms=unit.planned_turnaround_ms,
+                break_even_registers=self._line.cost.break_even_registers(
+                    unit.planned_turnaround_ms + unit.profile.gap_ms
+                ),
+                absent=tuple(unit.absent()),
             )
             for unit in self._units.values()
-            for block in unit.blocks
+            for live in unit.blocks
+            for block in (live.paced.block,)
         ]
 
-    def _tell(self, unit: _Unit, online: bool, reason: str) -> None:
+    def _missed(self, unit: Unit, error: DriverError) -> None:
+        """Note a silence, or an answer that cannot be used."""
+        unit.breaker = unit.breaker.missed(self._clock())
+        kind = OutcomeKind.DEAD if unit.breaker.misses > 1 else _kind_of(error)
+        self._lost(unit, kind, error)
+
+    def _lost(self, unit: Unit, kind: OutcomeKind, error: DriverError) -> None:
+        unit.fault = Outcome(kind, self._clock(), None, None, str(error))
+        self._tell(unit, False, str(error))
+
+    def _tell(self, unit: Unit, online: bool, reason: str) -> None:
         """Report a change, not a state."""
         if unit.online is not online:
             unit.online = online
+            if not online:
+                unit.lost()
             self.on_status(unit.device.id, online, reason)
 
 
-def _decode(profile: MeterProfile, block: ReadBlock, words: Sequence[int]) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for register in block.registers:
-        start = register.address - block.address
-        value = decode_registers(register, words[start : start + register.count], profile.order)
-        if value is not None:
-            values[register.quantity] = value
-    return values
+class _Poll:
+    """What a poll has brought so far."""
+
+    __slots__ = ("refused", "silence", "stamp_ms", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+        self.stamp_ms: int | None = None
+        self.silence: DeviceTimeoutError | DeviceReplyError | BusDownError | None = None
+        self.refused: list[tuple[LiveBlock, DeviceRefusedError]] = []
+
+    def took(self, values: dict[str, float], reply: Reply) -> None:
+        """Add the values of a reply."""
+        self.values = self.values | values if self.values else values
+        self.stamp_ms = reply.monotonic_ms
 
 
-def _sample(unit: _Unit, values: Mapping[str, float], stamp_ms: int) -> Sample:
-    quality = Quality.SUSPECT if unit.profile.implausible(values) else Quality.GOOD
-    return Sample(unit.device.id, unit.profile.id, stamp_ms, values, quality)
+def _kind_of(error: DriverError) -> OutcomeKind:
+    if isinstance(error, BusDownError):
+        return OutcomeKind.BUS_DOWN
+    return OutcomeKind.LATE if isinstance(error, DeviceTimeoutError) else OutcomeKind.UNREADABLE
+
+
+def _no_wall_clock() -> int:
+    return 0

@@ -215,13 +215,18 @@ def turnaround_differs(planned_ms: float, measured_ms: float) -> bool:
     return abs(measured_ms - planned_ms) > max(_MATERIAL_MS, _MATERIAL_SHARE * planned_ms)
 
 
-def probe_block(blocks: Sequence[ReadBlock], profile: MeterProfile) -> ReadBlock:
+def probe_block(blocks: Sequence[ReadBlock], profile: MeterProfile, taken: Iterable[int] = ()) -> ReadBlock:
     """Return a short read that tells whether a silent device is back, or whether answers match questions again.
 
     Its length differs from that of every planned block, so that a late reply to one of them cannot pass for its answer.
     It carries the registers that lie in it as a whole.
+
+    Args:
+        blocks: the planned requests, at least one.
+        profile: of the device.
+        taken: lengths of other requests that are asked now and then.
     """
-    lengths = {block.count for block in blocks}
+    lengths = {block.count for block in blocks}.union(taken)
     step = 2 if profile.even_addresses else 1
     count = next(count for count in range(step, len(lengths) * step + 2 * step, step) if count not in lengths)
     first = blocks[0]
