@@ -15,6 +15,7 @@ import structlog
 from lentera_drivers.driver import Confirmation, Driver, open_driver
 from lentera_drivers.profiles import MeterProfile
 from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule, StampKeeper, intervals_of
+from lentera_gateway.acquire.refusals_file import RefusalsFile
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.inbox import Inbox, UpdateQueue
@@ -44,6 +45,7 @@ CLOSE_WITHIN_S: Final = 0.6
 _RESTART_AFTER_S: Final = 5.0
 _COMMANDS_END_WITHIN_S: Final = 0.2
 _DRIVERS_CLOSE_WITHIN_S: Final = 0.3
+_REFUSALS_KEPT_WITHIN_S: Final = 0.2
 
 
 def agent_version() -> str:
@@ -68,6 +70,7 @@ class Gateway:
     updates: UpdateQueue = field(init=False)
     inbox: Inbox = field(init=False)
     link: LinkClient = field(init=False)
+    refusals: RefusalsFile = field(init=False)
     drivers: dict[str, Driver] = field(init=False, default_factory=dict)
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
     stopping: StopEvent = field(init=False, default_factory=StopEvent)
@@ -91,6 +94,7 @@ class Gateway:
         self.journal = Journal(
             config.gateway.id, self._boot_id, self.loaded.limits, monotonic_ms, self.wall_ms, lambda: self.keeper.fit
         )
+        self.refusals = RefusalsFile(config.journal.card_dir, self._log)
         for bus in config.buses:
             self.drivers[bus.id] = open_driver(
                 bus,
@@ -101,6 +105,7 @@ class Gateway:
                 self._status,
                 config.gateway.id,
                 self.wall_ms,
+                holes=self.refusals.book,
             )
         profiles = {device.id: self.loaded.profile(device).id for device in config.devices}
         self.inbox = Inbox(
@@ -184,6 +189,7 @@ class Gateway:
         await self.inbox.close(_COMMANDS_END_WITHIN_S)
         # Before the last seal: what a broker hands over after it would be acknowledged there and kept nowhere.
         await self._within("bus", _DRIVERS_CLOSE_WITHIN_S, *(driver.close() for driver in self.drivers.values()))
+        await self._within("refusals", _REFUSALS_KEPT_WITHIN_S, self.refusals.close())
         await self._deliver(deadline)
         for task in (*tasks, link):
             task.cancel()
