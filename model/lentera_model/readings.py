@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final, Literal, get_args
+
+QualityWord = Literal["good", "suspect", "stale", "implausible", "device_fault"]
+"""How a quality is written in the API, the command line's JSON and files."""
 
 
 class Quality(IntEnum):
-    """How far a set of values may be trusted. Stored beside them; never changed afterwards."""
+    """How far a set of values may be trusted, the worse the higher. Stored beside them; never changed afterwards.
+
+    A code that this version does not know (a newer gateway's) reads as SUSPECT.
+    """
 
     GOOD = 0
     """As the device answered, nothing speaks against it."""
     SUSPECT = 1
-    """As the device answered, but something speaks against it: a plausibility rule of its profile failed, it may be the
-    echo of a command, or the time that it belongs to is uncertain."""
+    """As the device answered, but uncertain: a limit of its profile is passed, it may be the echo of a command, or the
+    time that it belongs to is not sure."""
+    STALE = 2
+    """True once: kept by a broker or a device for longer than the device's own limit of silence."""
+    IMPLAUSIBLE = 3
+    """A rule of its profile's probe failed: volts that no grid has, a sum that is none, a counter that fell."""
+    DEVICE_FAULT = 4
+    """The device says of itself that it is at fault."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Quality | None:
+        return cls.SUSPECT if isinstance(value, int) and value > 0 else None
+
+    @property
+    def word(self) -> QualityWord:
+        """How it is written."""
+        return _WORDS[self]
+
+
+_WORDS: Final[tuple[QualityWord, ...]] = get_args(QualityWord)
 
 
 @dataclass(frozen=True, slots=True)

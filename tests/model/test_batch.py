@@ -233,7 +233,6 @@ def test_a_forged_batch_that_tells_the_truth_is_read() -> None:
         (block(stamps=[-5, 0, b""]), {}, CorruptBatchError),
         (block(stamps=[2**60, 0, b""]), {}, CorruptBatchError),
         (block(stamps=[5, 3, b"abc"]), {}, CorruptBatchError),
-        (block(quality=b"\x09"), {}, CorruptBatchError),
         (block(quality=b"\x00\x00"), {}, CorruptBatchError),
         (block(columns=[["frequency", b"\x02", ["d", 0, [50, 0, b""]]]]), {}, CorruptBatchError),
         (block(columns=[["frequency", b"\x00", ["d", 0, [50, 0, b""]]]]), {"values": 0}, CorruptBatchError),
@@ -287,3 +286,8 @@ def test_a_frame_that_asks_for_a_larger_window_than_any_batch_needs_is_refused()
     wide = compressor.compress(body) + compressor.flush()
     with pytest.raises(CorruptBatchError, match="does not unpack"):
         decode(plain[: plain.index(ZSTD_MAGIC)] + wide)
+
+
+def test_a_quality_of_a_newer_version_is_suspect() -> None:
+    [sample] = decode(forge(block(quality=b"\x09"))).samples
+    assert sample.quality is Quality.SUSPECT

@@ -8,7 +8,7 @@ from lentera_cloud.features.devices.service import DeviceView
 from lentera_cloud.kit.times import to_wire, to_wire_or_none
 from lentera_model.identifiers import ID_PATTERN
 from lentera_model.quantities import CATALOGUE
-from lentera_model.readings import Quality
+from lentera_model.readings import QualityWord
 
 DeviceKind = Literal["meter", "luminaire"]
 
@@ -23,7 +23,10 @@ class LatestOut(BaseModel):
         examples=["W"],
     )
     at: str = Field(description="When the device gave it.")
-    quality: Literal["good", "suspect"] = Field(description="suspect: a plausibility rule of its profile failed.")
+    quality: QualityWord = Field(
+        description="suspect: uncertain; stale: kept for longer than the device may be silent; implausible: a rule of "
+        "its profile's probe failed; device_fault: the device says so of itself."
+    )
 
 
 class LevelOut(BaseModel):
@@ -115,7 +118,7 @@ def device_out(view: DeviceView) -> DeviceOut:
             value=one.value,
             unit=_unit(name),
             at=to_wire(one.at_ms),
-            quality="good" if one.quality is Quality.GOOD else "suspect",
+            quality=one.quality.word,
         )
         for name, one in sorted(view.latest.items())
     }

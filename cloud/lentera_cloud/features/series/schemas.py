@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lentera_cloud.kit.times import to_wire
 from lentera_cloud.ports import SeriesPoint, SeriesResult
 from lentera_model.quantities import CATALOGUE, round_to_float32
-from lentera_model.readings import Quality
+from lentera_model.readings import QualityWord
 
 Format = Literal["json", "csv"]
 
@@ -36,7 +36,10 @@ class PointOut(BaseModel):
 
     at: str = Field(description="When the device gave it; with `every`, the window's start.")
     values: dict[str, float | None] = Field(description="By quantity; null where nothing is stored.")
-    quality: Literal["good", "suspect"] = Field(description="The worst of the readings that the point is made of.")
+    quality: QualityWord = Field(
+        description="The worst of the readings in the point, from good over suspect (uncertain), stale and "
+        "implausible (a rule of its profile's probe failed) to device_fault (the device says so of itself)."
+    )
 
 
 class SeriesOut(BaseModel):
@@ -67,11 +70,6 @@ class SeriesOut(BaseModel):
     truncated: bool = Field(description="True when `limit` cut off the newest points: ask on from the last `at`.")
 
 
-def quality_word(quality: Quality) -> str:
-    """Return how a quality is written."""
-    return "good" if quality is Quality.GOOD else "suspect"
-
-
 def unit_of(name: str) -> str | None:
     """Return a quantity's SI unit ("1" for a bare number), None if the catalogue does not know the quantity."""
     known = CATALOGUE.get(name)
@@ -84,7 +82,7 @@ def to_json(device: str, names: Sequence[str], result: SeriesResult) -> bytes:
         "device": device,
         "quantities": [{"name": name, "unit": unit_of(name)} for name in names],
         "points": [
-            {"at": to_wire(point.at_ms), "values": point.values, "quality": quality_word(point.quality)}
+            {"at": to_wire(point.at_ms), "values": point.values, "quality": point.quality.word}
             for point in result.points
         ],
         "truncated": result.truncated,
@@ -101,8 +99,7 @@ def csv_head(names: Iterable[str]) -> str:
 def csv_lines(names: Sequence[str], points: Iterable[SeriesPoint]) -> str:
     """Return the CSV lines of points; what is not stored is an empty cell."""
     return _csv(
-        [to_wire(point.at_ms), *(number(point.values[name]) for name in names), quality_word(point.quality)]
-        for point in points
+        [to_wire(point.at_ms), *(number(point.values[name]) for name in names), point.quality.word] for point in points
     )
 
 
