@@ -21,6 +21,7 @@ from lentera_sim.ledger import Ledger, read_ledger
 from lentera_sim.physics.grid import Grid
 from lentera_sim.physics.loads import PhaseEnergy, PhasePower
 from lentera_sim.physics.meter import ThreePhaseMeter
+from lentera_sim.wires.sunspec_map import METER_BASE, sunspec_words
 from lentera_sim.wires.tcp_meter import TcpMeter
 from lentera_sim.wires.unit import ModbusUnit
 
@@ -28,8 +29,6 @@ _DEVICE = "meter"
 _BUS = "wire"
 _UNIT = 1
 _AT_MS = 1_700_000_000_000
-_SUNSPEC_BASE = 40070
-"""Where the simulated device has its model: after the marker and a common model, as devices do."""
 _COMMON_BAUD = 9600
 _FINEST = -3
 """Power of ten of the finest scale that a simulated SunSpec device uses."""
@@ -111,24 +110,28 @@ class _Load:
 
 @dataclass(slots=True)
 class _Prepared:
-    """A profile with absolute addresses and fixed scales, and values that its registers can carry."""
+    """A profile with absolute addresses and fixed scales, and values that its registers can carry.
+
+    `fixed` are the words of the map around them: heads of SunSpec models, scale registers.
+    """
 
     profile: MeterProfile
     values: dict[str, float]
-    narrow: list[str] = field(default_factory=list)
+    narrow: list[str] = field(default_factory=list[str])
+    fixed: dict[int, int] = field(default_factory=dict[int, int])
 
 
 async def try_profile(profile: MeterProfile) -> Trial:
     """Make a simulated meter of a profile, read it once over TCP and compare.
 
-    A relative (SunSpec) profile is tried as if a device had its model at 40070, with scales that fit the values.
+    The meter of a relative (SunSpec) profile has a whole map, so that the driver must find its model first.
     """
     prepared = prepare(profile)
     with tempfile.TemporaryDirectory(prefix="lentera-profile-") as folder:
         path = Path(folder) / "ledger.jsonl"
         ledger = Ledger(path)
         try:
-            read, failure = await _read(prepared, ledger)
+            read, failure = await _read(profile, prepared, ledger)
         finally:
             ledger.close()
         said = {name: value for entry in read_ledger(path) for name, value in entry.values.items()}
@@ -163,9 +166,9 @@ def plan_of(profile: MeterProfile) -> tuple[str, tuple[str, ...], float]:
     return line, tuple(request.target for request in plan), sum(request.wire_ms or 0.0 for request in plan)
 
 
-async def _read(prepared: _Prepared, ledger: Ledger) -> tuple[dict[str, float], str]:
+async def _read(profile: MeterProfile, prepared: _Prepared, ledger: Ledger) -> tuple[dict[str, float], str]:
     """Poll the simulated meter once; a reason instead of values when nothing came."""
-    unit = ModbusUnit(_DEVICE, prepared.profile, lambda: prepared.values)
+    unit = ModbusUnit(_DEVICE, prepared.profile, lambda: prepared.values, fixed=prepared.fixed)
     meter = TcpMeter({_UNIT: unit}, ledger)
     await meter.open()
     bus = ModbusBus(
@@ -176,7 +179,7 @@ async def _read(prepared: _Prepared, ledger: Ledger) -> tuple[dict[str, float], 
         tcp_port=meter.port,
         timeout_ms=_TRIAL_TIMEOUT_MS,
     )
-    driver = _driver(bus, prepared.profile)
+    driver = _driver(bus, profile)
     try:
         await driver.open()
         samples = await driver.read(_DEVICE)
@@ -207,11 +210,14 @@ def prepare(profile: MeterProfile) -> _Prepared:
     does, and told.
     """
     wanted = _simulated(profile)
-    if profile.address_mode is AddressMode.RELATIVE:
-        profile = profile.at(_SUNSPEC_BASE)
-    if profile.scale_registers:
-        profile = profile.with_scales(_exponents(profile, wanted))
     prepared = _Prepared(profile, {})
+    exponents = _exponents(profile, wanted)
+    if profile.address_mode is AddressMode.RELATIVE:
+        prepared.fixed = sunspec_words(profile, exponents)
+        profile = profile.at(METER_BASE)
+        exponents = {METER_BASE + offset: exponent for offset, exponent in exponents.items()}
+    prepared.fixed |= {address: exponent % 0x10000 for address, exponent in exponents.items()}
+    profile = prepared.profile = profile.with_scales(exponents)
     for register in profile.registers:
         value = wanted[register.quantity]
         dial = register.rolls_over_at
@@ -239,9 +245,9 @@ def _simulated(profile: MeterProfile) -> dict[str, float]:
     return {register.quantity: values.get(register.quantity, 1.0) for register in profile.registers}
 
 
-def _exponents(profile: MeterProfile, wanted: Mapping[str, float]) -> dict[int, int | None]:
+def _exponents(profile: MeterProfile, wanted: Mapping[str, float]) -> dict[int, int]:
     """Choose for each scale register the finest power of ten with which all its values fit."""
-    chosen: dict[int, int | None] = {}
+    chosen: dict[int, int] = {}
     for _, address in profile.scale_registers:
         users = [register for register in profile.registers if register.scale_register == address]
         fitting = (

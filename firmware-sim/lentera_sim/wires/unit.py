@@ -46,8 +46,11 @@ class ModbusUnit:
         profile: MeterProfile,
         values: Callable[[], Mapping[str, float]],
         quantities: Collection[str] | None = None,
+        fixed: Mapping[int, int] | None = None,
     ) -> None:
         """Take the device id, its profile, its values' source and the quantities its gateway reads (None: all).
+
+        `fixed` are words that stand beside the values for the profile's function, such as a SunSpec map's.
 
         Raises:
             RegisterMapError: a value does not fit its register.
@@ -57,6 +60,7 @@ class ModbusUnit:
         self.dead = False
         self._values = values
         self._wanted = None if quantities is None else frozenset(quantities)
+        self._fixed = dict(fixed or {})
         self._served = {code: mine for code in (3, 4) if (mine := _served_by(profile, code))}
         for code, mine in self._served.items():
             last = max(register.end for register in mine)
@@ -76,6 +80,8 @@ class ModbusUnit:
         except RegisterMapError as error:
             log.error("%s", error)
             return Answer(ExceptionResponse(request.function_code, ExcCodes.DEVICE_FAILURE), self.device)
+        if request.function_code == self.profile.function_code:
+            image = self._fixed | image
         words = [image.get(place, 0) for place in range(address, end)]
         reading = isinstance(request, ReadInputRegistersRequest)
         reply = (ReadInputRegistersResponse if reading else ReadHoldingRegistersResponse)(registers=words)
@@ -98,8 +104,9 @@ class ModbusUnit:
         if not 1 <= request.count <= self.profile.max_registers_per_read:
             return ExcCodes.ILLEGAL_VALUE
         end = request.address + request.count
-        last = max(register.end for register in served)
-        if request.address < min(register.address for register in served) or end > last + end % 2:
+        known = self._fixed if request.function_code == self.profile.function_code else {}
+        last = max((*(register.end for register in served), *(place + 1 for place in known)))
+        if request.address < min((*(register.address for register in served), *known)) or end > last + end % 2:
             return ExcCodes.ILLEGAL_ADDRESS
         if self.profile.even_addresses and (request.address % 2 or request.count % 2):
             return ExcCodes.ILLEGAL_ADDRESS
