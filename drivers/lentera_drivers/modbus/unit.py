@@ -20,7 +20,6 @@ from lentera_drivers.profiles.registers import exponent_of
 from lentera_model.config import DeviceConfig, PaceRow
 from lentera_model.readings import Quality, Sample
 
-_FAILED: Final = Quality.SUSPECT
 _PLANS_KEPT: Final = 256
 _LOOK_EVERY: Final = 64
 """Polls between two looks at whether the measured turnaround, or an absent value's age, asks for another plan."""
@@ -237,7 +236,7 @@ class Unit:
             return [Sample(device, profile.id, stamp_ms, values)]
         parts: dict[Quality, dict[str, float]] = {}
         for name, value in values.items():
-            quality = _FAILED if name in failed else Quality.SUSPECT if name in uncertain else Quality.GOOD
+            quality = Quality.IMPLAUSIBLE if name in failed else Quality.SUSPECT if name in uncertain else Quality.GOOD
             parts.setdefault(quality, {})[name] = value
         return [Sample(device, profile.id, stamp_ms, part, quality) for quality, part in sorted(parts.items())]
 
