@@ -139,8 +139,8 @@ Kode keluar 1 jika berkas ditolak (tiap kesalahan dengan barisnya) atau ada nila
         "Uji coba: {agreed} dari {count} nilai kembali sama dengan isi meter simulasi.",
     ),
     "profile.cost": (
-        "{requests} requests a poll, {wire_ms:.0f} ms on a line of {line}.",
-        "{requests} permintaan tiap bacaan, {wire_ms:.0f} ms pada jalur {line}.",
+        "Requests a poll: {requests}, together {wire_ms:.0f} ms on {line}.",
+        "Permintaan tiap bacaan: {requests}, seluruhnya {wire_ms:.0f} ms pada {line}.",
     ),
     "profile.rules": ("Rules that a scan recognises it by", "Aturan yang dipakai pemindaian untuk mengenalinya"),
     "profile.verdict.passed": ("passed", "lulus"),

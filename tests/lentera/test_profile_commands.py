@@ -71,7 +71,7 @@ def test_check_shows_what_was_had_and_what_was_read(tmp_path):
     assert "small.yaml is a good profile of a meter." in done.stdout
     assert re.search(r"voltage_l1 +22\d\.\d +22\d\.\d +V +0\.1 +yes", done.stdout)
     assert "5 of 5 values came back" in done.stdout
-    assert re.search(r"1 requests a poll, \d+ ms on a line of 2400 8E1", done.stdout)
+    assert re.search(r"Requests a poll: 1, together \d+ ms on 2400 8E1", done.stdout)
     assert re.search(r"volts +passed: 22", done.stdout)
 
 

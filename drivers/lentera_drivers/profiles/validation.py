@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -128,6 +129,7 @@ def _did_you_mean(key: str, names: frozenset[str]) -> str:
     return f"did you mean {close[0]}?" if close else "remove it"
 
 
+@lru_cache(maxsize=32)
 def _field_names(model: type[BaseModel]) -> frozenset[str]:
     """Collect the names of all fields of a model and of the models inside it."""
     schema = model.model_json_schema(by_alias=True)

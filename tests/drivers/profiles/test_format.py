@@ -1,17 +1,22 @@
 """What a profile can say beyond plain registers, and how each impossible thing is refused."""
 
+import copy
 from pathlib import Path
 
 import pytest
 
 from lentera_drivers.profiles import (
     Identity,
+    LocatedYaml,
     MeterProfile,
+    Problem,
     ProfileError,
     RegisterOrder,
     RegisterValueError,
     encode_registers,
     load_profile,
+    parse_located_yaml,
+    validate_located,
 )
 from lentera_drivers.profiles.probe import failed_quantities
 from lentera_model.errors import LenteraError
@@ -275,3 +280,61 @@ def test_a_profile_in_memory_is_held_to_the_same_rules():
             }
         )
     assert issubclass(ProfileError, LenteraError)
+
+
+JUNK = [
+    None,
+    True,
+    [],
+    [[]],
+    {},
+    {"a": {}},
+    "",
+    "x" * 5000,
+    "\n: [",
+    10**90,
+    -(10**90),
+    0,
+    -1,
+    1e308,
+    float("nan"),
+    3.5,
+]
+
+
+def paths(data: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in a document."""
+    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [path, *(deeper for key, value in inside for deeper in paths(value, (*path, key)))]
+
+
+def test_whatever_stands_anywhere_the_file_is_taken_or_refused_with_words():
+    """No value at any place of a profile ends in anything but a profile or a list of faults with lines."""
+    whole = parse_located_yaml(HEAD + REGISTERS, "p.yaml").data
+    taken = refused = 0
+    for path in paths(whole)[1:]:
+        for junk in JUNK:
+            profile, problems = judged(replaced(whole, path, junk))
+            assert all(one.what and one.remedy and len(str(one)) < 600 for one in problems), (path, junk)
+            refused += profile is None
+            if profile is not None:
+                taken += 1
+                assert failed_quantities(profile, {"voltage_l1": 230.0, "frequency": 60.0}) == set()
+                assert profile.decode({}) == {}
+    assert refused > 5 * taken > 0
+
+
+def replaced(whole: dict, path: tuple[str | int, ...], junk: object) -> LocatedYaml:
+    data = copy.deepcopy(whole)
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = junk
+    return LocatedYaml("p.yaml", data, dict.fromkeys(paths(data), 1))
+
+
+def judged(located: LocatedYaml) -> tuple[MeterProfile | None, tuple[Problem, ...]]:
+    try:
+        return validate_located(MeterProfile, located, ProfileError), ()
+    except ProfileError as error:
+        return None, error.problems
