@@ -97,14 +97,19 @@ class ModbusDriver:
         if unit.breaker.misses:
             self._refuse_resting(unit)
         try:
-            samples = await self._poll(unit, pace)
-        except BusDownError as error:
-            self._lost(unit, OutcomeKind.BUS_DOWN, error)
-            raise
-        except (DeviceTimeoutError, DeviceReplyError) as error:
+            live = unit.only_request(pace)
+            if live is None:
+                return await self._poll(unit, pace)
+            try:
+                reply = await self._line.read(
+                    device_id, unit.unit, live.paced.block, gap_ms=unit.profile.gap_ms, canary=unit.canary
+                )
+            except DeviceRefusedError as error:
+                return await self._finish(unit, self._note_refusal(live, error, _Poll()))
+            return unit.samples(unit.decode(live, reply.data, reply.monotonic_ms), reply.monotonic_ms)
+        except (DeviceTimeoutError, DeviceReplyError, BusDownError) as error:
             self._missed(unit, error)
             raise
-        return samples
 
     def _unit(self, device_id: str) -> Unit:
         unit = self._units.get(device_id)
@@ -149,13 +154,17 @@ class ModbusDriver:
         try:
             reply = await self._ask(unit, live.paced.block)
         except DeviceRefusedError as error:
-            live.ended(OutcomeKind.REFUSED, self._clock(), str(error), error.exception_code)
-            poll.refused.append((live, error))
+            self._note_refusal(live, error, poll)
         except (DeviceTimeoutError, DeviceReplyError, BusDownError) as error:
             live.ended(_kind_of(error), self._clock(), str(error))
             poll.silence = error
         else:
             poll.took(unit.decode(live, reply.data, reply.monotonic_ms), reply)
+
+    def _note_refusal(self, live: LiveBlock, error: DeviceRefusedError, poll: _Poll) -> _Poll:
+        live.ended(OutcomeKind.REFUSED, self._clock(), str(error), error.exception_code)
+        poll.refused.append((live, error))
+        return poll
 
     async def _finish(self, unit: Unit, poll: _Poll) -> Sequence[Sample]:
         """Look into what was refused, then say what came: samples, or the error when nothing came."""
@@ -321,12 +330,11 @@ class ModbusDriver:
         ]
 
     def _missed(self, unit: Unit, error: DriverError) -> None:
-        """Note a silence, or an answer that cannot be used."""
-        unit.breaker = unit.breaker.missed(self._clock())
-        kind = OutcomeKind.DEAD if unit.breaker.misses > 1 else _kind_of(error)
-        self._lost(unit, kind, error)
-
-    def _lost(self, unit: Unit, kind: OutcomeKind, error: DriverError) -> None:
+        """Note a silence, an answer that cannot be used, or a bus that is down (which is no fault of the device)."""
+        kind = _kind_of(error)
+        if kind is not OutcomeKind.BUS_DOWN:
+            unit.breaker = unit.breaker.missed(self._clock())
+            kind = OutcomeKind.DEAD if unit.breaker.misses > 1 else kind
         unit.fault = Outcome(kind, self._clock(), None, None, str(error))
         self._tell(unit, False, str(error))
 

@@ -102,7 +102,7 @@ class Unit:
         self._cost = cost
         self._book = book
         self._exponents: dict[tuple[int, int], int | None] = {}
-        self._polls = 0
+        self._polls_left = _LOOK_EVERY
         self.blocks: list[LiveBlock] = []
         self.by_pace: dict[int, list[LiveBlock]] = {}
         self.riding: dict[int, list[LiveBlock]] = {}
@@ -141,8 +141,23 @@ class Unit:
 
     def wants_a_look(self) -> bool:
         """Whether the plan may be out of date: something was learnt of a model, or it is time to look anyway."""
-        self._polls += 1
-        return self._version != self._book.version or self._polls % _LOOK_EVERY == 0
+        if self._version == self._book.version and self._polls_left > 0:
+            self._polls_left -= 1
+            return False
+        self._polls_left = _LOOK_EVERY
+        return True
+
+    def only_request(self, pace: int) -> LiveBlock | None:
+        """Return the one request of a pace when a poll has nothing else to do, as nearly all have."""
+        waiting = self.by_pace.get(pace)
+        if waiting is None or len(waiting) != 1 or not self.online or self.suspects or self.breaker.misses:
+            return None
+        if not self.resolved or pace in self.riding or (self.identity is None and self.profile.identity):
+            return None
+        if self._polls_left <= 0 or self._version != self._book.version:
+            return None
+        self._polls_left -= 1
+        return waiting[0]
 
     def use_profile(self, profile: MeterProfile, wall_ms: int) -> None:
         """Take the profile with the addresses that this device has."""
