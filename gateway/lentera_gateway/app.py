@@ -28,7 +28,6 @@ from lentera_gateway.status import build_status, write_status
 from lentera_gateway.stopping import StopEvent
 from lentera_model.batch import FORMAT_VERSION
 from lentera_model.commands import Reason
-from lentera_model.config import ModbusBus
 from lentera_model.protocol import PROTOCOL_VERSION, DeviceDeclaration, Hello
 from lentera_model.readings import Sample
 
@@ -283,10 +282,8 @@ class Gateway:
         return bool(self.pollers) and all(self._bus_up(bus_id) for bus_id in self.pollers)
 
     def _bus_up(self, bus_id: str) -> bool:
-        if isinstance(self.loaded.config.bus(bus_id), ModbusBus):
-            return self.pollers[bus_id].state.tried
         counters = getattr(self.drivers[bus_id], "session_counters", None)
-        return counters is not None and counters.connections > 0
+        return self.pollers[bus_id].state.tried if counters is None else counters.connections > 0
 
     def _take(self, sample: Sample) -> None:
         self.devices.answered(sample.device, sample.monotonic_ms)
