@@ -8,6 +8,9 @@ Per device and quantity the answered values (ledger) and the stored ones are mat
   usual offset between answer and stamp is taken off; so a lost repeat is not excused by a doubled neighbour. The
   offset is learnt from the values that do not repeat, or where there are none, it is the one that explains most.
 
+A device that reports by exception may leave values out: each one that is not stored must then lie within the deadband
+of the last value stored before it, which must be no older than the heartbeat. Anything else is missing.
+
 Only when the same value is answered twice within that window and one of the two is lost while the other is doubled, the
 two mistakes cancel out.
 """
@@ -21,6 +24,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median_low
 
+from lentera_model.config import ReportByException
 from lentera_model.quantities import stored_precision
 from lentera_model.readings import Reading
 from lentera_sim.ledger import LedgerEntry
@@ -30,6 +34,8 @@ REPEAT_WINDOW_MS = 450
 _OFFSET_STEP_MS = 50
 _OFFSET_SAMPLE = 400
 _DETAILS = 200
+_ROUNDING = 1e-12
+"""The last bits of a float: a difference that is the deadband to the last bit may be taken either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,10 @@ class AuditResult:
     """Counts of values. produced - missing + duplicated = stored.
 
     Attributes:
-        produced: answered for certain, or answered perhaps and found.
+        produced: answered for certain and not suppressed, or answered perhaps and found.
         stored: in the store.
-        missing: answered for certain and not stored.
+        missing: answered for certain and not stored, though it should have been.
+        suppressed: answered for certain and rightly left out: within the deadband of the last value stored.
         duplicated: stored, and no answer of its own; the unexplained among them.
         unexplained: stored with a value that no answer near it had.
         out_of_order: matched, but stamped in another order than answered (counted in neither of the above).
@@ -64,6 +71,7 @@ class AuditResult:
     produced: int = 0
     stored: int = 0
     missing: int = 0
+    suppressed: int = 0
     duplicated: int = 0
     unexplained: int = 0
     out_of_order: int = 0
@@ -79,6 +87,7 @@ class AuditResult:
 class _Answer:
     at_ms: int
     value: float
+    exact: float
     certain: bool
     stored: _Stored | None = None
 
@@ -104,18 +113,21 @@ def audit(
     *,
     tolerance_ms: int = TOLERANCE_MS,
     repeat_window_ms: int = REPEAT_WINDOW_MS,
+    rules: Mapping[str, ReportByException] | None = None,
 ) -> AuditResult:
     """Compare a ledger with what a store holds, device id to all its readings.
 
     `tolerance_ms` is how far a stamp may be from its answer, `repeat_window_ms` how far where the same value was
-    answered again near by; both in milliseconds.
+    answered again near by; both in milliseconds. `rules` are those of the devices that report by exception.
     """
     result = AuditResult()
     for (device, quantity), series in sorted(_collect(entries, stored).items()):
         series.answers.sort(key=lambda answer: answer.at_ms)
         series.stored.sort(key=lambda row: row.at_ms)
-        _match(series, tolerance_ms, repeat_window_ms)
-        _count(result, device, quantity, series, tolerance_ms)
+        rule = None if rules is None else rules.get(device)
+        _match(series, tolerance_ms, repeat_window_ms, sparse=rule is not None)
+        left_out = frozenset[int]() if rule is None else _left_out(series, quantity, rule, repeat_window_ms)
+        _count(result, device, quantity, series, tolerance_ms, left_out)
     return result
 
 
@@ -124,7 +136,7 @@ def _collect(entries: Iterable[LedgerEntry], stored: Mapping[str, Iterable[Readi
     for entry in entries:
         if entry.kind in ("answered", "unsure"):
             for name, value in entry.values.items():
-                answer = _Answer(entry.at_ms, stored_precision(name, value), entry.kind == "answered")
+                answer = _Answer(entry.at_ms, stored_precision(name, value), value, entry.kind == "answered")
                 found[entry.device, name].answers.append(answer)
     for device, readings in stored.items():
         for reading in readings:
@@ -133,8 +145,12 @@ def _collect(entries: Iterable[LedgerEntry], stored: Mapping[str, Iterable[Readi
     return found
 
 
-def _match(series: _Series, tolerance_ms: int, repeat_window_ms: int) -> None:
-    """Match answers and rows value by value: first the values that cannot be confused, then those that repeat."""
+def _match(series: _Series, tolerance_ms: int, repeat_window_ms: int, *, sparse: bool) -> None:
+    """Match answers and rows value by value: first the values that cannot be confused, then those that repeat.
+
+    Of a `sparse` series most repeats are not stored, so any multiple of its interval would explain its few rows: their
+    usual offset is then looked for within half an interval.
+    """
     groups: dict[float, tuple[list[_Answer], list[_Stored]]] = defaultdict(lambda: ([], []))
     for answer in series.answers:
         groups[answer.value][0].append(answer)
@@ -147,7 +163,8 @@ def _match(series: _Series, tolerance_ms: int, repeat_window_ms: int) -> None:
     for answers, rows in lone:
         _pair(answers, rows, 0, [tolerance_ms] * len(answers))
     if repeating:
-        offset_ms = _offset(series, repeating, tolerance_ms, repeat_window_ms)
+        reach_ms = min(tolerance_ms, _usual_gap_ms(series.answers) // 2) if sparse else tolerance_ms
+        offset_ms = _offset(series, repeating, reach_ms, repeat_window_ms)
         for answers, rows in repeating:
             _pair(answers, rows, offset_ms, _windows(answers, tolerance_ms, repeat_window_ms))
             _prefer_certain(answers, offset_ms, repeat_window_ms)
@@ -157,18 +174,22 @@ def _is_lone(answers: Sequence[_Answer], tolerance_ms: int) -> bool:
     return all(b.at_ms - a.at_ms > 2 * tolerance_ms for a, b in pairwise(answers))
 
 
+def _usual_gap_ms(answers: Sequence[_Answer]) -> int:
+    return median_low([later.at_ms - earlier.at_ms for earlier, later in pairwise(answers)] or [2 * TOLERANCE_MS])
+
+
 def _offset(
     series: _Series,
     repeating: Sequence[tuple[list[_Answer], list[_Stored]]],
-    tolerance_ms: int,
+    reach_ms: int,
     window_ms: int,
 ) -> int:
-    """Return the usual time from answer to stamp in ms."""
+    """Return the usual time from answer to stamp in ms, at most `reach_ms` either way."""
     known = [answer.stored.at_ms - answer.at_ms for answer in series.answers if answer.stored is not None]
     if len(known) >= 3:
         return median_low(known)
     sample = [(answers[:_OFFSET_SAMPLE], rows[:_OFFSET_SAMPLE]) for answers, rows in repeating]
-    candidates = sorted(range(-tolerance_ms, tolerance_ms + 1, _OFFSET_STEP_MS), key=abs)
+    candidates = sorted(range(-reach_ms, reach_ms + 1, _OFFSET_STEP_MS), key=abs)
     return max(
         candidates,
         key=lambda candidate: sum(_closeness(answers, rows, candidate, window_ms) for answers, rows in sample),
@@ -227,14 +248,34 @@ def _prefer_certain(answers: Sequence[_Answer], offset_ms: int, window_ms: int) 
                 break
 
 
-def _count(result: AuditResult, device: str, quantity: str, series: _Series, tolerance_ms: int) -> None:
+def _left_out(series: _Series, quantity: str, rule: ReportByException, window_ms: int) -> frozenset[int]:
+    """Return the positions of the answers that may be left out; the last value stored decides, never the last read."""
+    deadband, longest_ms = rule.deadband_of(quantity), rule.heartbeat_s * 1000 + window_ms
+    last: _Answer | None = None
+    found: set[int] = set()
+    for position, answer in enumerate(series.answers):
+        if answer.stored is not None:
+            last = answer
+        elif last is not None and answer.at_ms - last.at_ms < longest_ms:
+            slack = _ROUNDING * max(abs(answer.exact), abs(last.exact))
+            if abs(answer.exact - last.exact) <= deadband + slack:
+                found.add(position)
+    return frozenset(found)
+
+
+def _count(
+    result: AuditResult, device: str, quantity: str, series: _Series, tolerance_ms: int, left_out: frozenset[int]
+) -> None:
     def note(what: str, at_ms: int, value: float) -> None:
         if len(result.details) < _DETAILS:
             result.details.append(Finding(what, device, quantity, at_ms, value))
 
     result.stored += len(series.stored)
     last_stamp_ms = None
-    for answer in series.answers:
+    for position, answer in enumerate(series.answers):
+        if answer.stored is None and answer.certain and position in left_out:
+            result.suppressed += 1
+            continue
         if answer.certain or answer.stored is not None:
             result.produced += 1
         if answer.stored is None:

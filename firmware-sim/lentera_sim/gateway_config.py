@@ -56,6 +56,7 @@ def _meters(plan: StreetPlan) -> list[dict[str, Any]]:
             "unit": meter.unit,
             "every_s": meter.every_s,
             **_quantities(plan, meter.device),
+            **_report(plan, meter.device),
         }
         for meter in plan.meter_plans()
     ]
@@ -80,6 +81,11 @@ def _lamps(plan: StreetPlan) -> list[dict[str, Any]]:
 def _quantities(plan: StreetPlan, device: str) -> dict[str, list[str]]:
     chosen = plan.quantities.get(device)
     return {} if chosen is None else {"quantities": list(chosen)}
+
+
+def _report(plan: StreetPlan, device: str) -> dict[str, Any]:
+    rule = plan.reports.get(device)
+    return {} if rule is None else {"report": rule.model_dump()}
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lentera_drivers.profiles import LampProfile, MeterProfile, load_profile
+from lentera_model.config import ReportByException
 from lentera_sim.clock import SimClock
 from lentera_sim.errors import PlanError
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
@@ -35,6 +36,14 @@ _STREETS = (
 _TRANSPORTS: Mapping[str, Literal["rtu", "tcp"]] = {"eastron_sdm630": "rtu", "abb_b23": "rtu", "siemens_pac3200": "tcp"}
 
 
+OFFICE_REPORTS: Mapping[str, ReportByException] = {
+    # An office's volts and hertz hardly change: what lies within these bands of the last value stored is left out.
+    "meter-office": ReportByException(
+        heartbeat_s=10, deadband={"voltage_l1": 0.2, "voltage_l2": 0.2, "voltage_l3": 0.2, "frequency": 0.005}
+    )
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StreetPlan:
     """How many of what. Everything random follows from `seed`.
@@ -48,6 +57,7 @@ class StreetPlan:
         reports. baud: of the serial line.
         behaviours: lamp id to how it takes commands, where not normally.
         quantities: device id to the only quantities that its gateway is configured for.
+        reports: device id to its rule of report by exception.
         gateway: id of the gateway in the configuration written for this street.
     """
 
@@ -62,6 +72,7 @@ class StreetPlan:
     baud: int = 9600
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict[str, Behaviour])
     quantities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    reports: Mapping[str, ReportByException] = field(default_factory=lambda: OFFICE_REPORTS)
     gateway: str = "gw-stabat-01"
 
     def __post_init__(self) -> None:

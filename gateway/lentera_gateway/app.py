@@ -14,7 +14,7 @@ import structlog
 
 from lentera_drivers.driver import Confirmation, Driver, open_driver
 from lentera_drivers.profiles import MeterProfile
-from lentera_gateway.acquire import BusPoller, DeviceBook, PollSchedule, StampKeeper, intervals_of
+from lentera_gateway.acquire import BusPoller, DeviceBook, ExceptionReporter, PollSchedule, StampKeeper, intervals_of
 from lentera_gateway.acquire.refusals_file import RefusalsFile
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
@@ -73,6 +73,7 @@ class Gateway:
     drivers: dict[str, Driver] = field(init=False, default_factory=dict)
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
     stopping: StopEvent = field(init=False, default_factory=StopEvent)
+    reporter: ExceptionReporter = field(init=False)
     _stamps: StampKeeper = field(init=False, default_factory=StampKeeper)
     _boot_id: bytes = field(init=False, default_factory=boot_id)
     _log: Any = field(init=False, default_factory=lambda: structlog.get_logger("gateway"))
@@ -89,6 +90,7 @@ class Gateway:
         self._log = self._log.bind(gateway=config.gateway.id)
         self.keeper = ClockKeeper(BUILD_TIME_MS)
         self.devices = DeviceBook(device.id for device in config.devices)
+        self.reporter = ExceptionReporter(config.devices)
         self.updates = UpdateQueue()
         self.journal = Journal(
             config.gateway.id, self._boot_id, self.loaded.limits, monotonic_ms, self.wall_ms, lambda: self.keeper.fit
@@ -287,7 +289,9 @@ class Gateway:
 
     def _take(self, sample: Sample) -> None:
         self.devices.answered(sample.device, sample.monotonic_ms)
-        self.journal.add(self._stamps.distinct(sample))
+        news = self.reporter.reduce(sample)
+        if news is not None:
+            self.journal.add(self._stamps.distinct(news))
 
     def _take_commanded(self, sample: Sample) -> None:
         self.journal.add(self._stamps.distinct(sample))

@@ -19,6 +19,7 @@ from lentera.demo.verdict import CountedRun, faults_of, is_subsequence, silent_d
 
 if TYPE_CHECKING:
     from lentera_cloud.ports import TimeSeries
+    from lentera_model.config import ReportByException
     from lentera_model.readings import Reading
 
 DAY_MS = 86_400_000
@@ -37,11 +38,12 @@ async def check(
     devices = sorted({entry.device for entry in entries} | set(launched.meters) | set(launched.lamps))
     note(f"comparing the {options.store} store with the ledger of {len(devices)} devices")
     answered, own = split_own(await read_store(options, launched, devices))
-    result = audit(entries, answered)
+    config = launched.run_dir / "gateway.yaml"
+    result = audit(entries, answered, rules=read_report_rules(config))
     for finding in result.details[:SHOWN_FINDINGS]:
         note(str(finding))
     contradicted = own_faults(own, tally)
-    silent = silent_devices(entries, read_intervals(launched.run_dir / "gateway.yaml"), seconds)
+    silent = silent_devices(entries, read_intervals(config), seconds)
     for text in (*contradicted, *silent):
         note(text)
     report = {
@@ -53,6 +55,7 @@ async def check(
         "readings": {
             "produced": result.produced,
             "stored": result.stored,
+            "suppressed": result.suppressed,
             "missing": result.missing,
             "duplicated": result.duplicated,
         },
@@ -66,6 +69,16 @@ def read_intervals(config: Path) -> dict[str, float]:
     import yaml
 
     return {one["id"]: float(one["every_s"]) for one in yaml.safe_load(config.read_text())["devices"]}
+
+
+def read_report_rules(config: Path) -> dict[str, ReportByException]:
+    """The devices of a gateway's configuration that report by exception, with their rules."""
+    import yaml
+
+    from lentera_model.config import ReportByException
+
+    devices = yaml.safe_load(config.read_text())["devices"]
+    return {one["id"]: ReportByException.model_validate(one["report"]) for one in devices if one.get("report")}
 
 
 def split_own(stored: Mapping[str, list[Reading]]) -> tuple[dict[str, list[Reading]], dict[str, list[float]]]:

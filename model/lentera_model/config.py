@@ -151,6 +151,25 @@ class PaceRow:
     quantities: tuple[str, ...] | None
 
 
+class ReportByException(_Part):
+    """Which readings of a device need not be stored: those within the deadband of the last value that was.
+
+    A value is stored when it is the first of its quantity, when it lies further than the deadband from the last value
+    stored, when its quality has changed, and when the last one stored is as old as the heartbeat.
+    """
+
+    heartbeat_s: float = Field(default=900, ge=1, le=86_400)
+    """The longest time without a stored value while the device answers."""
+    default_deadband: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """For quantities that `deadband` does not name; 0 leaves out repetitions alone."""
+    deadband: dict[QuantityName, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = {}
+    """quantity: how far, in its SI unit, a value may be from the last one stored and still be left out."""
+
+    def deadband_of(self, quantity: str) -> float:
+        """The deadband of a quantity, in its SI unit."""
+        return self.deadband.get(quantity, self.default_deadband)
+
+
 class DeviceConfig(_Part):
     """One meter or luminaire: what it is, where it is, how often it is read."""
 
@@ -170,6 +189,8 @@ class DeviceConfig(_Part):
     """Modbus: quantities that are read at another interval than `every_s`."""
     rated_power_w: float | None = Field(default=None, gt=0, le=100_000)
     """A luminaire's power at 100 %: with it, the power drawn can prove a level."""
+    report: ReportByException | None = None
+    """Store only what differs; every value when absent."""
 
     @model_validator(mode="after")
     def _paces_agree(self) -> Self:

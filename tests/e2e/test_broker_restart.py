@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lentera.client import Client
+from lentera.demo.ledgercheck import read_report_rules
 from lentera_sim.audit import audit
 from lentera_sim.broker import find_mosquitto
 from lentera_sim.ledger import read_ledger
@@ -47,6 +48,8 @@ def test_lamps_obey_again_after_the_broker_was_killed(tmp_path: Path) -> None:
             quiet_then_stop(demo)
     stored = asyncio.run(stored_readings(demo, devices))
     # What the broker kept while the gateway was looking for it is stamped when it comes, some seconds late.
-    result = audit(read_ledger(demo.run_dir / "ledger.jsonl"), stored, tolerance_ms=4500, repeat_window_ms=4500)
+    rules = read_report_rules(demo.run_dir / "gateway.yaml")
+    entries = read_ledger(demo.run_dir / "ledger.jsonl")
+    result = audit(entries, stored, tolerance_ms=4500, repeat_window_ms=4500, rules=rules)
     assert result.produced > 300
     assert (result.missing, result.duplicated) == (0, 0), [str(finding) for finding in result.details]

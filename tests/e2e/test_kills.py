@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lentera.client import Client
+from lentera.demo.ledgercheck import read_report_rules
 from lentera_sim.audit import audit
 from lentera_sim.broker import find_mosquitto
 from lentera_sim.ledger import LedgerEntry, read_ledger
@@ -110,7 +111,8 @@ def test_a_killed_gateway_loses_at_most_its_last_moment(tmp_path: Path) -> None:
         entries = list(read_ledger(demo.run_dir / "ledger.jsonl"))
         devices = sorted({entry.device for entry in entries})
         stored = asyncio.run(stored_readings(demo, devices))
-        result = audit(entries, stored, tolerance_ms=LATE_MS, repeat_window_ms=LATE_MS)
+        rules = read_report_rules(demo.run_dir / "gateway.yaml")
+        result = audit(entries, stored, tolerance_ms=LATE_MS, repeat_window_ms=LATE_MS, rules=rules)
         lost = [finding for finding in result.details if finding.what == "missing"]
         assert len(lost) == result.missing, "more findings than are listed"
         excess = Counter((finding.device, finding.quantity) for finding in lost) - at_risk(entries, killed_ms)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lentera_model.config import ReportByException
 from lentera_model.readings import Reading
 from lentera_sim.audit import AuditResult, audit
 from lentera_sim.ledger import LedgerEntry
@@ -186,3 +187,53 @@ def test_what_lamps_did_is_not_counted() -> None:
 def test_a_total_loss_of_a_long_run_is_counted_in_good_time() -> None:
     entries = [answered("m", START_MS + 1000 * n, energy_active_export=0.0) for n in range(20_000)]
     assert counts(audit(entries, {})) == (20_000, 0, 20_000, 0)
+
+
+RULES = {"m": ReportByException(heartbeat_s=10, deadband={"voltage_l1": 0.5})}
+
+
+def reported(keep: Callable[[float, float, float], bool], rules=RULES) -> AuditResult:
+    """Audit 40 slowly rising volts, one a second, of which those were stored that `keep` wants.
+
+    `keep` is asked with the last value stored, the last one read, and the value.
+    """
+    volts = [230 + 0.2 * n for n in range(40)]
+    entries = [answered("m", START_MS + 1000 * n, voltage_l1=value) for n, value in enumerate(volts)]
+    rows, last = [], float("-inf")
+    for n, value in enumerate(volts):
+        if keep(last, volts[n - 1] if n else float("-inf"), value):
+            rows.append(reading("m", START_MS + 1000 * n + 7, voltage_l1=value))
+            last = value
+    return audit(entries, {"m": rows}, rules=rules)
+
+
+def test_what_lies_within_the_deadband_of_the_last_value_stored_is_suppressed():
+    result = reported(lambda stored, _read, value: abs(value - stored) > 0.5)
+    assert (result.missing, result.duplicated, result.suppressed) == (0, 0, 26)
+    assert result.produced == result.stored == 14
+
+
+def test_a_gateway_that_compares_with_the_last_value_read_is_caught():
+    result = reported(lambda stored, read, value: stored == float("-inf") or abs(value - read) > 0.5)
+    assert result.missing == 37
+
+
+def test_without_a_rule_nothing_may_be_left_out():
+    assert reported(lambda stored, _read, value: abs(value - stored) > 0.5, rules={}).missing == 26
+
+
+def test_the_first_of_equal_values_is_the_one_that_was_stored():
+    """A poll of several requests is stamped at its end: 180 ms after the answer that gave this value."""
+    counter = [850.0, 850.0, 850.0, 860.0, 860.0, 860.0, 870.0]
+    entries = [answered("m", START_MS + 2000 * n, energy_active_import=value) for n, value in enumerate(counter)]
+    rows = [reading("m", START_MS + 2000 * n + 180, energy_active_import=counter[n]) for n in (0, 3, 6)]
+    result = audit(entries, {"m": rows}, rules=RULES)
+    assert (result.missing, result.duplicated, result.suppressed) == (0, 0, 4)
+
+
+def test_a_heartbeat_that_does_not_come_is_missing():
+    entries = [answered("m", START_MS + 1000 * n, voltage_l1=230.0) for n in range(15)]
+    first = reading("m", START_MS + 7, voltage_l1=230.0)
+    result = audit(entries, {"m": [first]}, rules=RULES)
+    assert (result.suppressed, result.missing) == (10, 4)
+    assert audit(entries, {"m": [first, reading("m", START_MS + 10_007, voltage_l1=230.0)]}, rules=RULES).clean
