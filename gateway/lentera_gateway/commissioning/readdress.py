@@ -198,3 +198,8 @@ class Readdresser:
     async def _probe(self, unit: int) -> RawAnswer:
         answer = await self._port.read(unit, 4, 0, 2, patience_s=_PATIENCE_S, linger_s=LINGER_S)
         return answer if answer.kind is not AnswerKind.SILENCE else RawAnswer(answer.asked, b"", answer.kind)
+
+
+def _place_of_id(profile: MeterProfile) -> tuple[int, str] | None:
+    setting = profile.unit_id_register
+    return None if setting is None else (setting.address, setting.type)

@@ -1,0 +1,143 @@
+"""Looking at a port and a line for symptoms: what `diagnosis` judges. Disturbs nothing: it only reads registers."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from pymodbus.framer import FramerRTU
+
+from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer, Sign
+from lentera_drivers.modbus.raw_port import RawPort
+from lentera_drivers.modbus.transport import LineSettings, OpenSerial
+from lentera_gateway.commissioning.diagnosis import PortState, Symptoms, UnitSymptoms
+
+LISTEN_S: Final = 1.0
+PATIENCE_S: Final = 0.4
+_LINGER_S: Final = 0.2
+_TIMES: Final = 6
+_ELSEWHERE_UNITS: Final = 8
+_ELSEWHERE_PATIENCE_S: Final = 0.15
+_SHORTEST_FRAME: Final = 5
+_LONGEST_FRAME: Final = 256
+_STATES: Final = {
+    errno.ENOENT: PortState.MISSING,
+    errno.ENODEV: PortState.MISSING,
+    errno.ENXIO: PortState.MISSING,
+    errno.EACCES: PortState.DENIED,
+    errno.EPERM: PortState.DENIED,
+    errno.EBUSY: PortState.IN_USE,
+    errno.EAGAIN: PortState.IN_USE,
+}
+
+
+async def examine(
+    connect: OpenSerial,
+    settings: LineSettings,
+    units: Sequence[int],
+    others: Sequence[LineSettings],
+    *,
+    latency_timer_ms: int | None = None,
+    latency_s: float = 0.0,
+    on_step: Callable[[str, int], None] = lambda _step, _unit: None,
+) -> Symptoms:
+    """Open the port, listen, ask each unit a few times, and where nobody answers try other settings.
+
+    Args:
+        connect: opens the port.
+        settings: that the meters should have.
+        units: ids that should be there.
+        others: settings to try where nobody answers.
+        latency_timer_ms: of the adapter, where it is known.
+        latency_s: see `RawPort`.
+        on_step: told what is being done: `listen`, `ask`, `elsewhere`.
+    """
+    port = RawPort("rtu", latency_s)
+    try:
+        await port.open_serial(connect, settings)
+    except OSError as error:
+        state = _STATES.get(error.errno or 0, PortState.BROKEN)
+        return Symptoms(port=state, port_words=str(error.strerror or error))
+    try:
+        on_step("listen", 0)
+        idle = await port.listen(LISTEN_S)
+        told: dict[int, UnitSymptoms] = {}
+        for unit in units:
+            on_step("ask", unit)
+            told[unit] = await _unit(port, unit)
+        silent = [unit for unit, one in told.items() if not one.clean and not one.garbled]
+        elsewhere: tuple[LineSettings, ...] = ()
+        if silent and (len(silent) == len(told) or len(silent) <= _ELSEWHERE_UNITS):
+            on_step("elsewhere", 0)
+            elsewhere = await _elsewhere(port, silent[:_ELSEWHERE_UNITS], [one for one in others if one != settings])
+        return Symptoms(
+            settings=settings,
+            idle_bytes=len(idle),
+            idle_zeros=idle.count(0) / len(idle) if idle else 0.0,
+            idle_frames=count_frames(idle),
+            echo=port.echoes,
+            units=told,
+            elsewhere=elsewhere,
+            latency_timer_ms=latency_timer_ms,
+        )
+    except OSError as error:
+        return Symptoms(port=PortState.MISSING, port_words=str(error))
+    finally:
+        port.close()
+
+
+async def _unit(port: RawPort, unit: int) -> UnitSymptoms:
+    found = UnitSymptoms()
+    for number in range(_TIMES):
+        answer = await port.read(unit, 4, 0, 2, patience_s=PATIENCE_S, linger_s=_LINGER_S if number < 2 else 0.0)
+        found = note(found, answer)
+        if number == 2 and found.silent == found.asked:
+            break  # three times nothing: it will not come
+    return found
+
+
+def note(found: UnitSymptoms, answer: RawAnswer) -> UnitSymptoms:
+    """Return the symptoms with one more answer counted."""
+    garbled = answer.kind is AnswerKind.NOISE
+    return replace(
+        found,
+        asked=found.asked + 1,
+        clean=found.clean + answer.is_clean,
+        garbled=found.garbled + garbled,
+        silent=found.silent + (answer.kind is AnswerKind.SILENCE),
+        leading_garbage=found.leading_garbage + (Sign.LEADING_GARBAGE in answer.signs),
+        second_answers=found.second_answers + (Sign.SECOND_ANSWER in answer.signs),
+        other_unit=found.other_unit + (Sign.OTHER_UNIT in answer.signs),
+    )
+
+
+async def _elsewhere(port: RawPort, units: Sequence[int], others: Sequence[LineSettings]) -> tuple[LineSettings, ...]:
+    found: list[LineSettings] = []
+    for settings in others:
+        port.use(settings)
+        for unit in units:
+            answer = await port.read(unit, 4, 0, 2, patience_s=_ELSEWHERE_PATIENCE_S)
+            if answer.answered:
+                found.append(settings)
+                break
+    return tuple(found)
+
+
+def count_frames(data: bytes) -> int:
+    """Return how many good RTU frames stand in bytes that nobody asked for."""
+    count = at = 0
+    while at + _SHORTEST_FRAME <= len(data):
+        size = next(
+            (
+                size
+                for size in range(_SHORTEST_FRAME, min(_LONGEST_FRAME, len(data) - at) + 1)
+                if any(data[at : at + size])
+                and FramerRTU.compute_CRC(data[at : at + size - 2]) == int.from_bytes(data[at + size - 2 : at + size])
+            ),
+            0,
+        )
+        count += size > 0
+        at += size or 1
+    return count
