@@ -1,6 +1,6 @@
 """Decoding the reply of a planned request: prepared once, then bytes in, dictionary out.
 
-A board decodes thousands of values a second, so what can be known beforehand is: one `struct` format takes all values of
+A board decodes thousands of values a second, so what can be known beforehand is: one `struct` format takes all those of
 one order of bytes, with the holes as padding, and scales are pairs of numerator and denominator. What does not fit this
 (bits, odd null markers, numbers beyond a float) goes through the profile's own codec, whose results the quick way gives
 exactly.
