@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from lentera.words_commission import COMMISSION
 from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
 from lentera.words_plan import PLAN
@@ -19,6 +20,7 @@ LANGUAGES = ("en", "id")
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     **HELP,
     **ERRORS,
+    **COMMISSION,
     **PLAN,
     **PROFILE,
     "column.id": ("ID", "ID"),

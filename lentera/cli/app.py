@@ -11,7 +11,7 @@ import typer
 import typer.exceptions
 
 from lentera import __version__
-from lentera.cli import cloud, demo, devices, dim, gateway, profile, series, sim
+from lentera.cli import cloud, commission, demo, devices, dim, gateway, one_device, profile, series, sim
 from lentera.cli.output import errors_as_json, print_error
 from lentera.language import reader_words
 from lentera.words_errors import usage_in_words
@@ -48,6 +48,8 @@ def root(
 
 for module in (demo, devices, dim, series):
     module.register(app)
+for module in (commission, one_device):
+    module.register(gateway.app)
 for group in (gateway, profile, cloud, sim):
     app.add_typer(group.app)
 

@@ -57,7 +57,7 @@ class PortState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnitSymptoms:
-    """What questions to one unit id brought."""
+    """What questions to one unit id brought; `clean` counts answers that could be read, with garbage before or not."""
 
     asked: int = 0
     clean: int = 0

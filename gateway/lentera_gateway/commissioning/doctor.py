@@ -104,7 +104,7 @@ def note(found: UnitSymptoms, answer: RawAnswer) -> UnitSymptoms:
     return replace(
         found,
         asked=found.asked + 1,
-        clean=found.clean + answer.is_clean,
+        clean=found.clean + (answer.answered and Sign.SECOND_ANSWER not in answer.signs),
         garbled=found.garbled + garbled,
         silent=found.silent + (answer.kind is AnswerKind.SILENCE),
         leading_garbage=found.leading_garbage + (Sign.LEADING_GARBAGE in answer.signs),

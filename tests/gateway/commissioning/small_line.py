@@ -131,6 +131,8 @@ class SmallLine:
     def _say(self, talk: dict[int, int], end: float, character_s: float) -> None:
         loop = asyncio.get_running_loop()
         slots = sorted(talk)
+        if not slots:
+            return
         data = self.reply_fault(bytes(talk[slot] for slot in slots))
         for at in range(0, len(data), CHUNK):
             piece = data[at : at + CHUNK]

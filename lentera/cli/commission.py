@@ -1,0 +1,328 @@
+"""`lentera gateway scan`, `doctor` and `readdress`: what a technician does before the gateway runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lentera.cli import output
+from lentera.cli.extras import require
+from lentera.language import Words, reader_words
+
+if TYPE_CHECKING:
+    from lentera_drivers.modbus.raw_port import RawPort
+    from lentera_drivers.modbus.transport import LineSettings
+    from lentera_drivers.profiles import MeterProfile
+    from lentera_gateway.commissioning.diagnosis import Finding
+    from lentera_gateway.commissioning.found import FoundUnit, ScanResult
+    from lentera_gateway.commissioning.scan import Progress, ScanWish
+
+_words = reader_words()
+LATENCY_S = 0.02
+"""How much later than on the wire a serial adapter may hand bytes over."""
+
+Line = Annotated[Path, typer.Argument(metavar="PORT", help=_words("help.commission.line"))]
+Json = Annotated[bool, typer.Option("--json", help=_words("help.commission.json"))]
+Baud = Annotated[int, typer.Option(help=_words("help.commission.baud"), min=300)]
+Parity = Annotated[str, typer.Option(help=_words("help.commission.parity"))]
+
+
+def parse_ids(text: str) -> tuple[int, ...]:
+    """Read unit ids such as 1-32,40."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise typer.BadParameter(f"{part!r}: 1-32,40")
+        found += range(int(first), int(last or first) + 1)
+    if not found or min(found) < 0 or max(found) > 255:
+        raise typer.BadParameter(f"{text!r}: 1-247")
+    return tuple(dict.fromkeys(found))
+
+
+def line_settings(baud: int, parity: str) -> LineSettings:
+    """Build settings of one stop bit."""
+    from lentera_drivers.modbus.transport import LineSettings
+
+    for known in ("N", "E", "O"):
+        if parity.upper() == known:
+            return LineSettings(baud, known, 1)
+    raise typer.BadParameter(f"{parity!r}: N, E, O")
+
+
+def meters() -> list[MeterProfile]:
+    """Every meter profile that comes with Lentera."""
+    from lentera_drivers.profiles import MeterProfile, list_profiles, load_profile
+
+    return [profile for profile in map(load_profile, list_profiles()) if isinstance(profile, MeterProfile)]
+
+
+async def open_line(port: Path, settings: LineSettings) -> RawPort:
+    """Open a serial port for single questions; a port that cannot be opened ends the command with words."""
+    from lentera_drivers.modbus.raw_port import RawPort
+    from lentera_drivers.modbus.serial_port import open_serial
+
+    raw = RawPort(latency_s=LATENCY_S)
+    try:
+        await raw.open_serial(open_serial(port), settings)
+    except OSError as error:
+        output.print_error(str(error.strerror or error), code="port")
+        raise typer.Exit(1) from error
+    return raw
+
+
+def scan(
+    port: Annotated[Path | None, typer.Argument(metavar="[PORT]", help=_words("help.commission.port"))] = None,
+    host: Annotated[str | None, typer.Option(help=_words("help.scan.host"))] = None,
+    tcp_port: Annotated[int, typer.Option(help=_words("help.scan.tcp_port"), min=1, max=65535)] = 502,
+    baud: Annotated[int | None, typer.Option(help=_words("help.commission.baud"), min=300)] = None,
+    parity: Parity = "N",
+    units: Annotated[str | None, typer.Option(help=_words("help.scan.units"))] = None,
+    expect: Annotated[int | None, typer.Option(help=_words("help.scan.expect"), min=1)] = None,
+    minutes: Annotated[float | None, typer.Option(help=_words("help.scan.minutes"), min=0.1)] = None,
+    raw: Annotated[bool, typer.Option("--raw", help=_words("help.commission.raw"))] = False,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help=_words("help.scan.write"))] = None,
+    gateway: Annotated[str, typer.Option(help=_words("help.scan.gateway"))] = "gw-new",
+    cloud: Annotated[str, typer.Option(help=_words("help.scan.cloud"))] = "wss://lentera.example.go.id/v1/link",
+    json: Json = False,
+) -> None:
+    """Walk a line or host and name what lives there."""
+    require("gateway")
+    from lentera_gateway.commissioning.new_config import NewBus, plan_config
+    from lentera_gateway.commissioning.scan import ScanWish
+    from lentera_gateway.commissioning.write_config import write_config
+
+    if port is None and host is None:
+        _list_ports(json)
+        return
+    settings = None if baud is None else line_settings(baud, parity)
+    limit_s = None if minutes is None else minutes * 60
+    wish = ScanWish(settings, parse_ids(units) if units else (), limit_s, expect)
+    with _progress(quiet=json) as on_progress:
+        result = asyncio.run(_scan(port, host, tcp_port, wish, on_progress))
+    plan = plan_config(result.units)
+    if json:
+        output.print_json(_plain(result, raw))
+    else:
+        _show(result, reader_words(), raw)
+        for left in plan.left_out:
+            if left.why == "other_settings":
+                place = {"unit": left.unit.unit, "settings": left.unit.settings, "wanted": plan.settings}
+                typer.echo(reader_words()("scan.reset", **place))
+    if write is not None:
+        bus = NewBus(port=str(port or ""), host=host or "", tcp_port=tcp_port, transport="tcp" if host else "rtu")
+        every_s = write_config(write, plan, bus, gateway, cloud)
+        output.note(reader_words()("scan.written", file=write, count=len(plan.included), every=every_s))
+
+
+async def _scan(
+    port: Path | None, host: str | None, tcp_port: int, wish: ScanWish, on_progress: Callable[[Progress], None]
+) -> ScanResult:
+    from lentera_drivers.modbus.raw_port import RawPort
+    from lentera_drivers.modbus.tcp_socket import open_tcp
+    from lentera_drivers.modbus.transport import LineSettings
+    from lentera_gateway.commissioning.scan import Scan
+
+    if port is not None:
+        line = await open_line(port, wish.settings or LineSettings())
+    else:
+        line = RawPort("tcp", LATENCY_S)
+        try:
+            await line.open_socket(open_tcp(str(host), tcp_port, 5.0))
+        except OSError as error:
+            output.print_error(str(error.strerror or error), code="host")
+            raise typer.Exit(1) from error
+    try:
+        return await Scan(line, meters(), wish, on_progress).run(str(port or host))
+    finally:
+        line.close()
+
+
+def _list_ports(json: bool) -> None:
+    from lentera_gateway.commissioning.ports import candidate_ports
+
+    ports = candidate_ports()
+    if json:
+        output.print_json([str(port) for port in ports])
+    elif not ports:
+        typer.echo(reader_words()("scan.no_ports"))
+    else:
+        typer.echo("\n".join([reader_words()("scan.ports"), *(f"  {port}" for port in ports)]))
+
+
+def _progress(quiet: bool) -> AbstractContextManager[Callable[[Progress], None]]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext(lambda _progress: None)
+    from lentera.cli.scan_bar import ScanBar
+
+    return ScanBar()
+
+
+def _show(result: ScanResult, words: Words, raw: bool) -> None:
+    if result.ignores_unit_ids:
+        typer.echo(words("scan.one_device"))
+    if not result.units:
+        typer.echo(words("scan.none", port=result.where))
+    else:
+        titles = [words(f"column.{name}") for name in ("settings", "id", "outcome", "model", "detail")]
+        rows = [
+            [str(one.settings or "-"), str(one.unit), words(f"outcome.{one.outcome}"), _model(one), _detail(one)]
+            for one in result.units
+        ]
+        output.print_table(titles, rows, right=frozenset({1}))
+    for one in result.units if raw else ():
+        for answer in one.raw:
+            typer.echo(f"{one.settings or ''} {one.unit}  > {answer.asked.hex(' ')}  < {answer.heard.hex(' ') or '-'}")
+    typer.echo(words("scan.done", count=len(result.units), seconds=result.seconds, questions=result.questions))
+    if result.not_asked:
+        places = ", ".join(dict.fromkeys(str(leg.settings) for leg in result.not_asked))
+        typer.echo(words("scan.not_asked", places=places))
+
+
+def _model(one: FoundUnit) -> str:
+    if one.best is None:
+        return ", ".join(dict.fromkeys(candidate.profile for candidate in one.candidates)) or "-"
+    altered = (["words swapped"] if one.best.swapped else []) + ([f"{one.best.shift:+d}"] if one.best.shift else [])
+    return one.best.profile + (f" ({', '.join(altered)})" if altered else "")
+
+
+def _detail(one: FoundUnit) -> str:
+    volts = [one.values[name] for name in ("voltage_l1", "voltage_l2", "voltage_l3") if name in one.values]
+    parts = [" ".join(f"{value:.0f}" for value in volts) + " V"] if volts else []
+    parts += [f"{one.values['frequency']:.2f} Hz"] if "frequency" in one.values else []
+    if one.best is None and not one.candidates and one.closest is not None:
+        parts.append(f"{one.closest.profile}? {one.closest.why_not}")
+    return ", ".join(parts)
+
+
+def _plain(result: ScanResult, raw: bool) -> dict[str, Any]:
+    return {
+        "where": result.where,
+        "seconds": round(result.seconds, 1),
+        "questions": result.questions,
+        "ignores_unit_ids": result.ignores_unit_ids,
+        "not_asked": [{"settings": str(leg.settings), "units": len(leg.units)} for leg in result.not_asked],
+        "units": [_plain_unit(one, raw) for one in result.units],
+    }
+
+
+def _plain_unit(one: FoundUnit, raw: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    plain: dict[str, Any] = {
+        "settings": None if one.settings is None else str(one.settings),
+        "unit": one.unit,
+        "outcome": str(one.outcome),
+        "profile": None if one.best is None else one.best.profile,
+        "words_swapped": one.best is not None and one.best.swapped,
+        "address_shift": 0 if one.best is None else one.best.shift,
+        "candidates": [asdict(candidate) for candidate in one.candidates],
+        "closest": None if one.closest is None else asdict(one.closest),
+        "serial_number": one.serial_number,
+        "turnaround_ms": round(one.turnaround_s * 1000, 1),
+        "values": one.values,
+    }
+    if raw:
+        plain["raw"] = [
+            {"asked": answer.asked.hex(), "heard": answer.heard.hex(), "kind": str(answer.kind)} for answer in one.raw
+        ]
+    return plain
+
+
+def doctor(
+    port: Line,
+    baud: Baud = 9600,
+    parity: Parity = "N",
+    units: Annotated[str, typer.Option(help=_words("help.doctor.units"))] = "1-8",
+    text: Annotated[bool, typer.Option("--text", help=_words("help.doctor.text"))] = False,
+    json: Json = False,
+) -> None:
+    """Look at the symptoms on a line and say what is likely wrong."""
+    require("gateway")
+    from lentera_drivers.modbus.serial_health import serial_health
+    from lentera_drivers.modbus.serial_port import open_serial
+    from lentera_gateway.commissioning.diagnosis import Cause, diagnose
+    from lentera_gateway.commissioning.doctor import examine
+    from lentera_gateway.commissioning.walk import usual_settings
+
+    settings = line_settings(baud, parity)
+    timer = serial_health(port).latency_timer_ms if port.exists() else None
+    others = usual_settings(meters())
+    work = examine(open_serial(port), settings, parse_ids(units), others, latency_timer_ms=timer, latency_s=LATENCY_S)
+    found = diagnose(asyncio.run(work))
+    if json:
+        texts = {language: report(found, Words(language), str(port), settings) for language in ("id", "en")}
+        causes = [{"cause": str(one.cause), "sure": one.sure, "units": list(one.units)} for one in found]
+        output.print_json({"causes": causes, "text": texts})
+    else:
+        told = report(found, reader_words(), str(port), settings)
+        typer.echo(told if text else told.replace("; ", "\n  "))
+    if found[0].cause is not Cause.HEALTHY:
+        raise typer.Exit(1)
+
+
+def report(found: Sequence[Finding], words: Words, port: str, settings: LineSettings) -> str:
+    """Return a diagnosis as text of at most 600 characters."""
+    lines = [words("doctor.head", port=port[-60:], settings=settings)]
+    for one in found:
+        values = {
+            "detail": one.detail[:80],
+            "units": ", ".join(map(str, one.units[:12])),
+            "settings": ", ".join(map(str, one.settings[:3])),
+        }
+        sure = words("doctor.sure" if one.sure else "doctor.likely")
+        lines.append(f"{sure}: {words(f'cause.{one.cause}', **values).strip()}")
+    kept: list[str] = []
+    for line in lines:
+        if sum(map(len, kept)) + len(kept) + len(line) <= 600:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def readdress(
+    port: Line,
+    ids: Annotated[str, typer.Option(help=_words("help.readdress.ids"))],
+    factory_id: Annotated[int, typer.Option(help=_words("help.readdress.factory"), min=1, max=247)] = 1,
+    baud: Baud = 9600,
+    parity: Parity = "N",
+    json: Json = False,
+) -> None:
+    """Give new meters their ids."""
+    require("gateway")
+    given = asyncio.run(_readdress(port, parse_ids(ids), factory_id, line_settings(baud, parity), quiet=json))
+    if json:
+        output.print_json({"given": given})
+
+
+async def _readdress(port: Path, ids: Sequence[int], factory_id: int, settings: LineSettings, quiet: bool) -> list[int]:
+    from lentera_gateway.commissioning.readdress import Readdresser, order_of_ids
+
+    words = reader_words()
+    line = await open_line(port, settings)
+    try:
+        readdresser = Readdresser(line, meters(), factory_id)
+        taken = await readdresser.taken(ids)
+        if taken and not quiet:
+            typer.echo(words("readdress.taken", ids=", ".join(map(str, taken))))
+        order = order_of_ids(ids, factory_id, taken)
+        for done, unit in enumerate(order):
+            output.note(words("readdress.next", done=done, of=len(order), unit=unit))
+            await readdresser.give(await readdresser.next_meter(), unit)
+            output.note(words("readdress.given", unit=unit))
+        return readdresser.result.given
+    finally:
+        line.close()
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands into the `gateway` group."""
+    app.command("scan", help=_words("help.scan"), epilog=_words("epilog.scan"))(scan)
+    app.command("doctor", help=_words("help.doctor"), epilog=_words("epilog.doctor"))(doctor)
+    app.command("readdress", help=_words("help.readdress"), epilog=_words("epilog.readdress"))(readdress)

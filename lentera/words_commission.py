@@ -1,0 +1,235 @@
+"""The words of commissioning (scan, read, write, watch, readdress, doctor), in Indonesian and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+COMMISSION: Mapping[str, tuple[str, str]] = {
+    "help.commission.port": (
+        "Serial port, best as /dev/serial/by-id/...; without it the ports of this board are listed.",
+        "Port serial, sebaiknya /dev/serial/by-id/...; tanpa itu port papan ini ditampilkan.",
+    ),
+    "help.commission.line": ("Serial port of the line.", "Port serial jalurnya."),
+    "help.commission.unit": ("Unit id of the meter, 1 to 247.", "Nomor unit meter, 1 sampai 247."),
+    "help.commission.json": ("Print JSON.", "Cetak JSON."),
+    "help.commission.baud": ("Baud rate of the line.", "Kecepatan (baud) jalur."),
+    "help.commission.parity": ("Parity: N, E or O.", "Paritas: N, E, atau O."),
+    "help.commission.raw": ("Show the bytes sent and heard.", "Tampilkan byte yang dikirim dan didengar."),
+    "help.scan": (
+        "Find the meters on a line or host and name their models; nothing is written to them.",
+        "Cari meter pada jalur atau host dan kenali modelnya; tidak ada yang ditulis ke meter.",
+    ),
+    "help.scan.host": ("Scan a Modbus TCP host instead of a port.", "Pindai host Modbus TCP, bukan port."),
+    "help.scan.tcp_port": ("TCP port of the host.", "Port TCP host itu."),
+    "help.scan.units": ("Only these unit ids, such as 1-32,40.", "Hanya nomor unit ini, misalnya 1-32,40."),
+    "help.scan.expect": ("End when this many are found.", "Selesai bila sebanyak ini ditemukan."),
+    "help.scan.minutes": (
+        "End after so many minutes; without it a uniform line takes 2, a mixed one up to 10.",
+        "Selesai setelah sekian menit; tanpa ini jalur seragam 2 menit, jalur campuran paling lama 10.",
+    ),
+    "help.scan.write": (
+        "Write a configuration with what was found to this file.",
+        "Tulis konfigurasi dari yang ditemukan ke file ini.",
+    ),
+    "help.scan.gateway": ("Id of the gateway, for the configuration.", "ID gateway, untuk konfigurasi."),
+    "help.scan.cloud": ("Address of the cloud's link, for the configuration.", "Alamat cloud, untuk konfigurasi."),
+    "epilog.scan": (
+        """Examples:
+
+\b
+  lentera gateway scan
+  lentera gateway scan /dev/serial/by-id/usb-FTDI-if00 --write gateway.yaml
+  lentera gateway scan /dev/ttyUSB0 --baud 9600 --parity N --units 1-32
+  lentera gateway scan --host 192.168.10.20 --json
+
+By day, with the feeders off, every load is zero: what volts and hertz cannot decide is listed as `needs load`, never
+guessed. Scan again when the lamps are on.""",
+        """Contoh:
+
+\b
+  lentera gateway scan
+  lentera gateway scan /dev/serial/by-id/usb-FTDI-if00 --write gateway.yaml
+  lentera gateway scan /dev/ttyUSB0 --baud 9600 --parity N --units 1-32
+  lentera gateway scan --host 192.168.10.20 --json
+
+Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan dari volt dan hertz ditandai
+`perlu beban`, tidak pernah ditebak. Pindai lagi saat lampu menyala.""",
+    ),
+    "scan.ports": ("Ports of this board:", "Port pada papan ini:"),
+    "scan.no_ports": (
+        "No serial port was found. Plug the RS-485 adapter in and try again.",
+        "Tidak ada port serial. Pasang adaptor RS-485 lalu coba lagi.",
+    ),
+    "scan.none": (
+        "Nobody answered. Look for the cause with `lentera gateway doctor {port}`.",
+        "Tidak ada yang menjawab. Cari sebabnya dengan `lentera gateway doctor {port}`.",
+    ),
+    "scan.done": (
+        "{count} found in {seconds:.0f} s with {questions} questions.",
+        "{count} ditemukan dalam {seconds:.0f} dtk dengan {questions} pertanyaan.",
+    ),
+    "scan.not_asked": (
+        "Not asked: {places}. Give --minutes 20 for everything.",
+        "Belum ditanya: {places}. Beri --minutes 20 untuk semuanya.",
+    ),
+    "scan.reset": (
+        "Unit {unit} is at {settings}; one line has one setting. Set it to {wanted} on the meter, then scan again.",
+        "Unit {unit} memakai {settings}; satu jalur hanya satu setelan. Ubah ke {wanted} pada meter, lalu pindai lagi.",
+    ),
+    "scan.written": (
+        "{file}: {count} meters, each every {every} s. Check it with `lentera gateway check {file}`.",
+        "{file}: {count} meter, masing-masing tiap {every} dtk. Periksa dengan `lentera gateway check {file}`.",
+    ),
+    "scan.one_device": (
+        "The host answers to every unit id: it is one device.",
+        "Host menjawab setiap nomor unit: itu satu perangkat.",
+    ),
+    "outcome.identified": ("identified", "dikenali"),
+    "outcome.needs_load": ("needs load", "perlu beban"),
+    "outcome.ambiguous": ("ambiguous", "lebih dari satu"),
+    "outcome.unknown": ("unknown model", "model tak dikenal"),
+    "outcome.clash": ("two devices on one id", "dua perangkat satu nomor"),
+    "column.settings": ("Settings", "Setelan"),
+    "column.outcome": ("Result", "Hasil"),
+    "column.detail": ("Detail", "Rincian"),
+    "help.read": ("Read one meter: quantities of a profile, or registers.", "Baca satu meter: besaran atau register."),
+    "help.read.profile": ("Profile of the meter; see `lentera profile list`.", "Profil meter; lihat daftar profil."),
+    "help.read.registers": (
+        "Registers as FUNCTION:FIRST-LAST, such as 4:0-5.",
+        "Register sebagai FUNGSI:AWAL-AKHIR, misalnya 4:0-5.",
+    ),
+    "help.read.quantity": ("Only this quantity; may be repeated.", "Hanya besaran ini; boleh diulang."),
+    "epilog.read": (
+        """Examples:
+
+\b
+  lentera gateway read /dev/ttyUSB0 5 --profile eastron_sdm630
+  lentera gateway read /dev/ttyUSB0 5 --registers 4:0-5 --raw
+
+A port that the running gateway holds is refused: stop the gateway first.""",
+        """Contoh:
+
+\b
+  lentera gateway read /dev/ttyUSB0 5 --profile eastron_sdm630
+  lentera gateway read /dev/ttyUSB0 5 --registers 4:0-5 --raw
+
+Port yang sedang dipakai gateway akan ditolak: hentikan gateway dulu.""",
+    ),
+    "read.nothing": ("Give --profile or --registers.", "Beri --profile atau --registers."),
+    "help.watch": ("Read one meter again and again until Ctrl-C.", "Baca satu meter berulang sampai Ctrl-C."),
+    "help.watch.every": ("Seconds between two readings.", "Detik antara dua bacaan."),
+    "help.watch.count": ("End after so many readings; 0: never.", "Selesai setelah sekian bacaan; 0: tidak pernah."),
+    "epilog.watch": (
+        "Example: lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1",
+        "Contoh: lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1",
+    ),
+    "help.write": (
+        "Write holding registers of one meter and read them back.",
+        "Tulis register satu meter dan baca ulang.",
+    ),
+    "help.write.address": ("Address of the first register, from 0.", "Alamat register pertama, dari 0."),
+    "help.write.words": ("Values of the registers, 0 to 65535.", "Nilai register, 0 sampai 65535."),
+    "help.write.yes": ("Do not ask.", "Jangan bertanya."),
+    "epilog.write": (
+        "Example: lentera gateway write /dev/ttyUSB0 5 20 16512 0",
+        "Contoh: lentera gateway write /dev/ttyUSB0 5 20 16512 0",
+    ),
+    "write.sure": (
+        "Write {words} to register {address} of unit {unit}?",
+        "Tulis {words} ke register {address} unit {unit}?",
+    ),
+    "write.done": ("Written and read back: {after}.", "Ditulis dan dibaca ulang: {after}."),
+    "write.differs": (
+        "Written, but {after} was read back instead of {words}.",
+        "Ditulis, tetapi terbaca {after}, bukan {words}.",
+    ),
+    "help.readdress": (
+        "Give new meters their unit ids, one at a time, with read-back.",
+        "Beri meter baru nomor unitnya, satu per satu, dengan baca ulang.",
+    ),
+    "help.readdress.ids": ("Ids to give, such as 1-12.", "Nomor yang diberikan, misalnya 1-12."),
+    "help.readdress.factory": ("Id that new meters have.", "Nomor meter baru dari pabrik."),
+    "epilog.readdress": (
+        """Example: lentera gateway readdress /dev/ttyUSB0 --ids 1-12
+
+Switch all new meters off first. The factory's id is given last. Only models whose register for the id is known from
+their maker are written to.""",
+        """Contoh: lentera gateway readdress /dev/ttyUSB0 --ids 1-12
+
+Matikan dulu semua meter baru. Nomor pabrik diberikan terakhir. Hanya model yang register nomornya diketahui dari
+pembuatnya yang ditulisi.""",
+    ),
+    "readdress.taken": ("Taken already: {ids}.", "Sudah terpakai: {ids}."),
+    "readdress.next": (
+        "[{done}/{of}] Switch on the next meter; it will get id {unit}.",
+        "[{done}/{of}] Nyalakan meter berikutnya; nomornya akan menjadi {unit}.",
+    ),
+    "readdress.given": ("The meter has id {unit} now.", "Meter kini bernomor {unit}."),
+    "help.doctor": (
+        "Name the likely cause of trouble on a line, and the next thing to do.",
+        "Sebutkan kemungkinan sebab gangguan pada jalur, dan langkah berikutnya.",
+    ),
+    "help.doctor.units": ("Unit ids that should be there.", "Nomor unit yang seharusnya ada."),
+    "help.doctor.text": ("Short plain text, to be sent by phone.", "Teks pendek, untuk dikirim lewat telepon."),
+    "epilog.doctor": (
+        "Example: lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text",
+        "Contoh: lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text",
+    ),
+    "doctor.head": ("Line {port}, {settings}:", "Jalur {port}, {settings}:"),
+    "doctor.sure": ("Cause", "Sebab"),
+    "doctor.likely": ("Likely", "Mungkin"),
+    "cause.adapter_missing": (
+        "the adapter is not there. Plug it in; look with `lentera gateway scan`.",
+        "adaptor tidak ada. Pasang; lihat dengan `lentera gateway scan`.",
+    ),
+    "cause.no_permission": (
+        "you may not open the port. Add your user to the group dialout and log in again.",
+        "Anda tidak boleh membuka port. Masukkan pengguna ke grup dialout lalu masuk lagi.",
+    ),
+    "cause.port_in_use": (
+        "another program has the port. Stop it (often the gateway itself). {detail}",
+        "port dipakai program lain. Hentikan (sering gateway sendiri). {detail}",
+    ),
+    "cause.port_broken": ("the port cannot be used: {detail}", "port tidak dapat dipakai: {detail}"),
+    "cause.swapped": (
+        "A and B may be swapped. Swap the two wires at the adapter and look again.",
+        "kabel A dan B mungkin tertukar. Tukar kedua kabel di adaptor lalu periksa lagi.",
+    ),
+    "cause.no_bias": (
+        "no bias or no terminator. Put 120 ohm at both ends and bias at one; check shield and length.",
+        "tanpa bias atau terminator. Pasang 120 ohm di kedua ujung dan bias di satu ujung; cek pelindung kabel.",
+    ),
+    "cause.wrong_settings": (
+        "wrong baud rate or parity: meters answer at {settings}. Set the bus to that.",
+        "baud atau paritas salah: meter menjawab pada {settings}. Setel bus ke situ.",
+    ),
+    "cause.parity_or_baud": (
+        "answers come but cannot be read: wrong baud or parity. Run `lentera gateway scan`.",
+        "jawaban ada tetapi tak terbaca: baud atau paritas salah. Jalankan `lentera gateway scan`.",
+    ),
+    "cause.two_on_one_id": (
+        "two devices have id {units}. Switch one off and give it another id.",
+        "dua perangkat bernomor {units}. Matikan satu dan beri nomor lain.",
+    ),
+    "cause.other_master": (
+        "somebody else asks on this line. Disconnect the other master or panel.",
+        "ada yang lain bertanya di jalur ini. Lepaskan master atau panel lain.",
+    ),
+    "cause.nothing_powered": (
+        "nobody answers: meters without power, or the cable is cut. Check the breaker and measure A-B.",
+        "tidak ada jawaban: meter tanpa listrik atau kabel putus. Periksa MCB dan ukur A-B.",
+    ),
+    "cause.unit_silent": (
+        "unit {units} is silent, others answer. Check its power, its id and its stub. {settings}",
+        "unit {units} diam, yang lain menjawab. Periksa listrik, nomor, dan cabang kabelnya. {settings}",
+    ),
+    "cause.echo_only": (
+        "the adapter only echoes. Check RS-485 direction (rs485 in the configuration) and the wires.",
+        "adaptor hanya menggema. Periksa arah RS-485 (rs485 di konfigurasi) dan kabelnya.",
+    ),
+    "cause.slow_adapter": (
+        "the adapter keeps bytes back for {detail}. Set its latency timer to 1 ms.",
+        "adaptor menahan byte {detail}. Setel latency timer ke 1 ms.",
+    ),
+    "cause.healthy": ("nothing is wrong: every unit answers well.", "tidak ada masalah: semua unit menjawab."),
+}

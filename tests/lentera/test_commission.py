@@ -1,0 +1,105 @@
+"""Commissioning from the command line: a scan of a real pseudo-terminal, its configuration, one meter, the doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lentera.cli.commission import parse_ids, report
+from lentera.language import Words
+from lentera_drivers.modbus.transport import LineSettings
+from lentera_drivers.profiles import MeterProfile, load_profile
+from lentera_gateway.commissioning.diagnosis import Cause, Finding
+from lentera_sim.ledger import Ledger
+from lentera_sim.wires.serial_line import SerialLine
+from lentera_sim.wires.unit import ModbusUnit
+from tests.gateway.commissioning.scenes import values_for
+from tests.lentera.test_cli import run
+
+MODELS = {1: "eastron_sdm630", 2: "abb_b23", 3: "schneider_pm5110"}
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[Path]:
+    """Three meters on a pseudo-terminal of 19200 baud."""
+    units: dict[int, ModbusUnit] = {}
+    for unit, name in MODELS.items():
+        profile = load_profile(name)
+        assert isinstance(profile, MeterProfile)
+        measured = values_for(profile, 900.0)
+        units[unit] = ModbusUnit(f"meter-{unit}", profile, lambda measured=measured: measured)
+    port = SerialLine(tmp_path / "line", units, Ledger(tmp_path / "ledger.jsonl"), baud=19200)
+    await port.open()
+    yield port.path
+    await port.close()
+
+
+AT = ("--baud", "19200")
+
+
+async def test_a_scan_of_a_line_gives_a_configuration_that_the_check_accepts(line: Path, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    options = ("--units", "1-4", "--expect", "3", "--write", str(file), "--json")
+    done = await asyncio.to_thread(run, "gateway", "scan", str(line), *AT, *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {unit["unit"]: unit["profile"] for unit in found["units"]} == MODELS
+    check = await asyncio.to_thread(run, "gateway", "check", str(file))
+    assert check.returncode == 0, check.stderr
+    again = await asyncio.to_thread(run, "gateway", "scan", str(line), *AT, *options)
+    assert again.returncode == 1
+    assert "there already" in again.stderr
+
+
+async def test_one_meter_is_read_by_quantity_and_by_register(line: Path) -> None:
+    where = (str(line), "1", *AT)
+    by_name = ("--profile", "eastron_sdm630", "--quantity", "voltage_l1", "--json")
+    done = await asyncio.to_thread(run, "gateway", "read", *where, *by_name)
+    assert done.returncode == 0, done.stderr
+    assert 220 < json.loads(done.stdout)["values"]["voltage_l1"] < 240
+    done = await asyncio.to_thread(run, "gateway", "read", *where, "--registers", "4:0-1", "--raw")
+    assert "> 01 04 00 00 00 02" in done.stdout
+    done = await asyncio.to_thread(
+        run, "gateway", "watch", *where, "--registers", "4:0-1", "--every", "0.1", "--count", "2"
+    )
+    assert done.stdout.count("4:0") == 2, done.stderr
+
+
+async def test_a_write_that_is_refused_says_so(line: Path) -> None:
+    done = await asyncio.to_thread(run, "gateway", "write", str(line), "1", "20", "16384", "0", *AT, "--yes")
+    assert done.returncode == 1
+    assert "set-up mode" in done.stderr
+
+
+async def test_the_doctor_names_the_wrong_baud_rate(line: Path) -> None:
+    done = await asyncio.to_thread(run, "gateway", "doctor", str(line), "--units", "1-2", "--text")
+    assert done.returncode == 1, done.stderr
+    assert "19200 8N1" in done.stdout
+    well = await asyncio.to_thread(run, "gateway", "doctor", str(line), "--units", "1-3", *AT, "--json")
+    assert [one["cause"] for one in json.loads(well.stdout)["causes"]] == ["healthy"], well.stderr
+
+
+def test_a_port_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+    done = run("gateway", "scan", str(tmp_path / "ttyNONE"))
+    assert done.returncode == 1
+    assert "does not exist" in done.stderr
+    assert "adapter_missing" in run("gateway", "doctor", str(tmp_path / "ttyNONE"), "--json").stdout
+
+
+def test_every_cause_is_told_in_both_languages_in_at_most_600_characters() -> None:
+    settings = LineSettings(9600, "N", 1)
+    for language in ("en", "id"):
+        words = Words(language)
+        for cause in Cause:
+            found = [Finding(cause, False, tuple(range(1, 248)), (settings,) * 9, "x" * 500)] * 3
+            told = report(found, words, "/dev/serial/by-id/" + "y" * 200, settings)
+            assert len(told) <= 600
+            assert len(told.splitlines()) >= 2
+
+
+def test_unit_ids_are_read_as_people_write_them() -> None:
+    assert parse_ids("1-3,7") == (1, 2, 3, 7)
