@@ -186,8 +186,8 @@ class Readdresser:
         maybe = [
             by_id[one.profile] for one in found.candidates if one.profile in by_id and not one.shift and not one.swapped
         ]
-        settings = {profile.unit_id_register for profile in maybe}
-        if len(maybe) == len(found.candidates) and maybe and len(settings) == 1 and None not in settings:
+        places = {_place_of_id(profile) for profile in maybe}
+        if len(maybe) == len(found.candidates) and len(places) == 1 and None not in places:
             return maybe[0]
         names = ", ".join(one.profile for one in found.candidates) or "an unknown model"
         raise ReaddressError(f"the new meter may be {names}: it is not known in which register it keeps its id")

@@ -123,3 +123,9 @@ def test_a_model_whose_id_register_nobody_knows_is_left_alone() -> None:
 def test_an_id_that_somebody_has_is_not_given() -> None:
     with pytest.raises(ReaddressError, match="taken"):
         give([new_meter(), new_meter(unit=2)])
+
+
+def test_relatives_that_keep_their_id_in_one_place_need_not_be_told_apart() -> None:
+    meter = new_meter("eastron_sdm72d_m_v2")
+    give([meter], 9)
+    assert meter.unit == 9
