@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lentera_drivers.profiles import MeterProfile
     from lentera_gateway.commissioning.diagnosis import Finding
     from lentera_gateway.commissioning.found import FoundUnit, ScanResult
+    from lentera_gateway.commissioning.new_config import NewConfig
     from lentera_gateway.commissioning.scan import Progress, ScanWish
 
 _words = reader_words()
@@ -111,10 +112,7 @@ def scan(
         output.print_json(_plain(result, raw))
     else:
         _show(result, reader_words(), raw)
-        for left in plan.left_out:
-            if left.why == "other_settings":
-                place = {"unit": left.unit.unit, "settings": left.unit.settings, "wanted": plan.settings}
-                typer.echo(reader_words()("scan.reset", **place))
+        _show_left_out(plan, reader_words())
     if write is not None:
         bus = NewBus(port=str(port or ""), host=host or "", tcp_port=tcp_port, transport="tcp" if host else "rtu")
         every_s = write_config(write, plan, bus, gateway, cloud)
@@ -184,6 +182,14 @@ def _show(result: ScanResult, words: Words, raw: bool) -> None:
     if result.not_asked:
         places = ", ".join(dict.fromkeys(str(leg.settings) for leg in result.not_asked))
         typer.echo(words("scan.not_asked", places=places))
+
+
+def _show_left_out(plan: NewConfig, words: Words) -> None:
+    """Say which meters must be set to other settings before they can be on this line."""
+    for left in plan.left_out:
+        if left.why == "other_settings":
+            place = {"unit": left.unit.unit, "settings": left.unit.settings, "wanted": plan.settings}
+            typer.echo(words("scan.reset", **place))
 
 
 def _model(one: FoundUnit) -> str:

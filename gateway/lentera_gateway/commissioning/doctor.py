@@ -61,31 +61,41 @@ async def examine(
         state = _STATES.get(error.errno or 0, PortState.BROKEN)
         return Symptoms(port=state, port_words=str(error.strerror or error))
     try:
-        on_step("listen", 0)
-        idle = await port.listen(LISTEN_S)
-        told: dict[int, UnitSymptoms] = {}
-        for unit in units:
-            on_step("ask", unit)
-            told[unit] = await _unit(port, unit)
-        silent = [unit for unit, one in told.items() if not one.clean and not one.garbled]
-        elsewhere: tuple[LineSettings, ...] = ()
-        if silent and (len(silent) == len(told) or len(silent) <= _ELSEWHERE_UNITS):
-            on_step("elsewhere", 0)
-            elsewhere = await _elsewhere(port, silent[:_ELSEWHERE_UNITS], [one for one in others if one != settings])
-        return Symptoms(
-            settings=settings,
-            idle_bytes=len(idle),
-            idle_zeros=idle.count(0) / len(idle) if idle else 0.0,
-            idle_frames=count_frames(idle),
-            echo=port.echoes,
-            units=told,
-            elsewhere=elsewhere,
-            latency_timer_ms=latency_timer_ms,
-        )
+        found = await _look(port, settings, units, others, on_step)
+        return replace(found, latency_timer_ms=latency_timer_ms)
     except OSError as error:
         return Symptoms(port=PortState.MISSING, port_words=str(error))
     finally:
         port.close()
+
+
+async def _look(
+    port: RawPort,
+    settings: LineSettings,
+    units: Sequence[int],
+    others: Sequence[LineSettings],
+    on_step: Callable[[str, int], None],
+) -> Symptoms:
+    on_step("listen", 0)
+    idle = await port.listen(LISTEN_S)
+    told: dict[int, UnitSymptoms] = {}
+    for unit in units:
+        on_step("ask", unit)
+        told[unit] = await _unit(port, unit)
+    silent = [unit for unit, one in told.items() if not one.clean and not one.garbled]
+    elsewhere: tuple[LineSettings, ...] = ()
+    if silent and (len(silent) == len(told) or len(silent) <= _ELSEWHERE_UNITS):
+        on_step("elsewhere", 0)
+        elsewhere = await _elsewhere(port, silent[:_ELSEWHERE_UNITS], [one for one in others if one != settings])
+    return Symptoms(
+        settings=settings,
+        idle_bytes=len(idle),
+        idle_zeros=idle.count(0) / len(idle) if idle else 0.0,
+        idle_frames=count_frames(idle),
+        echo=port.echoes,
+        units=told,
+        elsewhere=elsewhere,
+    )
 
 
 async def _unit(port: RawPort, unit: int) -> UnitSymptoms:
