@@ -16,6 +16,7 @@ FIRST_UNITS: Final = 32
 LAST_UNIT: Final = 247
 QUICK_S: Final = 0.06
 """How long a unit may think in the first pass. A slower one is heard while its neighbours are asked."""
+QUICK_CHARACTERS: Final = 42
 PATIENT_S: Final = 0.3
 QUESTION_CHARACTERS: Final = 8
 SILENCE_CHARACTERS: Final = 3.5
@@ -60,6 +61,14 @@ def question_s(settings: LineSettings, patience_s: float) -> float:
     return (QUESTION_CHARACTERS + SILENCE_CHARACTERS) * settings.character_s + patience_s
 
 
+def quick_s(settings: LineSettings) -> float:
+    """Return the patience of the first pass, in seconds.
+
+    At low rates a question is long enough to drown a whole late answer, so there the answer itself must be waited for.
+    """
+    return max(QUICK_S, QUICK_CHARACTERS * settings.character_s)
+
+
 def factory_settings(profiles: Iterable[MeterProfile]) -> list[LineSettings]:
     """Return the settings of serial meters, by how many models leave the factory with them.
 
@@ -96,28 +105,28 @@ def rare_settings(usual: Sequence[LineSettings]) -> list[LineSettings]:
 
 def likely_legs(usual: Sequence[LineSettings]) -> list[Leg]:
     """Return the first legs: unit ids 1 to 32 at every usual setting."""
-    return [Leg(Stage.LIKELY, settings, tuple(range(1, FIRST_UNITS + 1)), QUICK_S) for settings in usual]
+    return [Leg(Stage.LIKELY, settings, tuple(range(1, FIRST_UNITS + 1)), quick_s(settings)) for settings in usual]
 
 
 def further_legs(usual: Sequence[LineSettings], lived_in: Sequence[LineSettings]) -> list[Leg]:
     """Return the legs after those: where somebody lives first, then everywhere, then slowly, then the rare settings."""
     others = tuple(range(FIRST_UNITS + 1, LAST_UNIT + 1))
     everybody = tuple(range(1, LAST_UNIT + 1))
-    legs = [Leg(Stage.LIVED_IN, settings, others, QUICK_S) for settings in lived_in]
+    legs = [Leg(Stage.LIVED_IN, settings, others, quick_s(settings)) for settings in lived_in]
     bauds = {settings.baud for settings in usual} & set(_USUAL_BAUDS)
     rest = [settings for settings in usual if settings not in lived_in and settings.baud in bauds]
-    legs += [Leg(Stage.REST, settings, others, QUICK_S) for settings in rest]
+    legs += [Leg(Stage.REST, settings, others, quick_s(settings)) for settings in rest]
     slow = [settings for settings in usual if settings.baud in bauds]
     ordered = sorted(slow, key=lambda settings: settings not in lived_in)
     legs += [Leg(Stage.SLOW, settings, everybody[:FIRST_UNITS], PATIENT_S) for settings in ordered]
-    legs += [Leg(Stage.RARE, settings, others, QUICK_S) for settings in usual if settings.baud not in bauds]
-    legs += [Leg(Stage.RARE, settings, everybody, QUICK_S) for settings in rare_settings(usual)]
+    legs += [Leg(Stage.RARE, settings, others, quick_s(settings)) for settings in usual if settings.baud not in bauds]
+    legs += [Leg(Stage.RARE, settings, everybody, quick_s(settings)) for settings in rare_settings(usual)]
     return legs
 
 
 def single_legs(settings: LineSettings, units: Sequence[int]) -> list[Leg]:
     """Return the legs of a scan whose settings are known."""
     return [
-        Leg(Stage.LIKELY, settings, tuple(units), QUICK_S),
+        Leg(Stage.LIKELY, settings, tuple(units), quick_s(settings)),
         Leg(Stage.SLOW, settings, tuple(units), PATIENT_S),
     ]
