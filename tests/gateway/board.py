@@ -113,7 +113,7 @@ class Board:
             if values:
                 stored[reading.device].append(Reading(reading.device, "", reading.at_ms, values, reading.quality))
         entries = (entry for entry in read_ledger(self.run_dir / "ledger.jsonl") if counts(entry.at_ms))
-        return audit(entries, stored, repeat_window_ms=repeat_window_ms, rules=self.street.plan.reports)
+        return audit(entries, stored, repeat_window_ms=repeat_window_ms, rules=self.street.street.plan.reports)
 
 
 @asynccontextmanager
