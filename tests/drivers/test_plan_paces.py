@@ -75,7 +75,8 @@ def test_no_requests_cost_less_bus_time_than_the_plan(gaps, ranges, limit, rates
             for item in items
         )
     )
-    rules = Rules(rates, *costs, limit, closed=closed)
+    request_ms, register_ms = costs
+    rules = Rules(rates, request_ms, register_ms, limit, closed=closed)
     found = cover(items, rules)
     assert sorted(at for covering in found for at in covering.items) == list(range(len(items)))
     for covering in found:

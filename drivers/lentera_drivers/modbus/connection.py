@@ -34,6 +34,7 @@ class Connection:
         self._backoff_s = _FIRST_BACKOFF_S
         self._next_try_at = 0.0
         self._down_because = ""
+        self._opening = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -48,17 +49,26 @@ class Connection:
         """
         if self._transport is not None and self._transport.is_open:
             return self._transport
+        async with self._opening:
+            transport = self._transport
+            if transport is None or not transport.is_open:  # nobody else has opened it meanwhile
+                transport = await self._open(device)
+            return transport
+
+    async def _open(self, device: str) -> ByteTransport:
         self.drop()
-        now = asyncio.get_running_loop().time()
-        if now < self._next_try_at:
+        if asyncio.get_running_loop().time() < self._next_try_at:
             raise BusDownError(device, f"{self.where} is down ({self._down_because}); tried again shortly")
         try:
-            self._transport = await self._connect(self._on_bytes, self._lost)
+            transport = self._transport = await self._connect(self._on_bytes, self._lost)
         except (OSError, ValueError) as error:
             raise self.failed(device, getattr(error, "strerror", None) or str(error)) from error
-        self._backoff_s = _FIRST_BACKOFF_S
         self.openings += 1
-        return self._transport
+        return transport
+
+    def proved(self) -> None:
+        """An answer came: the next failure begins with a short pause again."""
+        self._backoff_s = _FIRST_BACKOFF_S
 
     def failed(self, device: str, reason: str) -> BusDownError:
         """Close, set the time of the next try, and return the error to raise."""

@@ -134,15 +134,7 @@ def _quick_pass(members: Sequence[_Scaled], address: int, own: RegisterOrder, or
     factors = [_factor(one) for one in ordered]
     plain = all(one.register.type.is_float and factor == (1.0, 1) for one, factor in zip(ordered, factors, strict=True))
     numerators, denominators = [factor[0] for factor in factors], [factor[1] for factor in factors]
-    nulls = [
-        (
-            position,
-            one.register.quantity,
-            frozenset(_as_read(one.register, marker) for marker in one.register.null_markers),
-        )
-        for position, one in enumerate(ordered)
-        if one.register.null_markers and not one.register.type.is_float
-    ]
+    nulls = _nulls(ordered)
     # The words of a value in the other order than its bytes: with the bytes of each word swapped, one order is left.
     swap = own.byte_order is not own.word_order
     isfinite = math.isfinite
@@ -172,6 +164,19 @@ def _quick_pass(members: Sequence[_Scaled], address: int, own: RegisterOrder, or
         return values
 
     return decode
+
+
+def _nulls(members: Sequence[_Scaled]) -> list[tuple[int, str, frozenset[int]]]:
+    """Return position, quantity and null markers of the integers that have some."""
+    return [
+        (
+            position,
+            one.register.quantity,
+            frozenset(_as_read(one.register, marker) for marker in one.register.null_markers),
+        )
+        for position, one in enumerate(members)
+        if one.register.null_markers and not one.register.type.is_float
+    ]
 
 
 def _format_of(registers: Sequence[Register], address: int, order: RegisterOrder) -> str:

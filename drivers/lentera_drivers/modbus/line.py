@@ -270,6 +270,7 @@ class ModbusLine:
             raise
         self.counters.replies += 1
         self._timeouts_in_a_row = 0
+        self._connection.proved()
         self._turnarounds.note(question.unit, turnaround_s * 1000)
         return data, stamp_ms
 
@@ -282,6 +283,7 @@ class ModbusLine:
     ) -> DeviceRefusedError | DeviceTimeoutError:
         self.counters.replies += 1
         self._timeouts_in_a_row = 0
+        self._connection.proved()
         meaning = _EXCEPTIONS.get(error.number, "unknown exception")
         place = self._place(question)
         if error.number in _TARGET_SILENT:
