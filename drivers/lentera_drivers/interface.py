@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
-from lentera_drivers.profiles import LampProfile, MeterProfile
+from lentera_drivers.profiles import LampProfile, MeterProfile, SensorProfile
 from lentera_model.commands import ConfirmedBy, Reason
 from lentera_model.errors import LenteraError
 from lentera_model.readings import Sample
 
-Profile = MeterProfile | LampProfile
+Profile = MeterProfile | LampProfile | SensorProfile
 Clock = Callable[[], int]
 """Milliseconds of the boot's monotonic clock."""
 WallClock = Callable[[], int]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from lentera_drivers.driver import Confirmation, Driver, open_driver
-from lentera_drivers.profiles import MeterProfile
+from lentera_drivers.profiles import LampProfile
 from lentera_gateway.acquire import BusPoller, DeviceBook, ExceptionReporter, PollSchedule, StampKeeper, intervals_of
 from lentera_gateway.acquire.refusals_file import RefusalsFile
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
@@ -321,7 +321,7 @@ class Gateway:
     def _declaration(self, index: int) -> DeviceDeclaration:
         device = self.loaded.config.devices[index]
         profile = self.loaded.profile(device)
-        kind = "meter" if isinstance(profile, MeterProfile) else "luminaire"
+        kind = "luminaire" if isinstance(profile, LampProfile) else "meter"
         address = device.topic if device.unit is None else str(device.unit)
         return DeviceDeclaration(device.id, kind, profile.id, device.name or device.id, device.bus, address or "")
 

@@ -19,6 +19,7 @@ from lentera_drivers.profiles import (
     MeterProfile,
     Problem,
     ProfileError,
+    SensorProfile,
     load_located_yaml,
     load_profile,
     validate_located,
@@ -26,7 +27,7 @@ from lentera_drivers.profiles import (
 from lentera_gateway.journal.limits import JournalLimits
 from lentera_model.config import BusConfig, DeviceConfig, GatewayConfig, ModbusBus, MqttBus, Place
 
-Profile = MeterProfile | LampProfile
+Profile = MeterProfile | LampProfile | SensorProfile
 _FILE_SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -108,12 +109,16 @@ def _misfits(
     """Yield what does not fit between a device, its profile and its bus."""
     if isinstance(bus, ModbusBus) and not isinstance(profile, MeterProfile):
         yield _problem(
-            located, position, "profile", f"{profile.id} is a lamp on MQTT, {bus.id} is a Modbus bus", "name a meter"
+            located, position, "profile", f"{profile.id} is on MQTT, {bus.id} is a Modbus bus", "name a meter"
         )
         return
-    if isinstance(bus, MqttBus) and not isinstance(profile, LampProfile):
+    if isinstance(bus, MqttBus) and isinstance(profile, MeterProfile):
         yield _problem(
-            located, position, "profile", f"{profile.id} is a Modbus meter, {bus.id} is an MQTT bus", "name a lamp"
+            located,
+            position,
+            "profile",
+            f"{profile.id} is a Modbus meter, {bus.id} is an MQTT bus",
+            "name a lamp or a sensor",
         )
         return
     # A meter with a serial port alone is often behind a converter, so a tcp bus fits every meter.
@@ -127,9 +132,10 @@ def _misfits(
 def _unknown_quantities(
     position: int, device: DeviceConfig, profile: Profile, located: LocatedYaml
 ) -> Iterator[Problem]:
-    known = [register.quantity for register in profile.registers] if isinstance(profile, MeterProfile) else None
-    if known is None and isinstance(profile, LampProfile):
-        known = ["level_percent", *(field.quantity for field in profile.fields)]
+    if isinstance(profile, MeterProfile):
+        known = [register.quantity for register in profile.registers]
+    else:
+        known = list(profile.quantities)
     named: list[tuple[Place, str]] = [(("quantities", at), name) for at, name in enumerate(device.quantities or ())]
     named += [
         (("paces", row, "quantities", at), name)
@@ -137,7 +143,7 @@ def _unknown_quantities(
         for at, name in enumerate(pace.quantities)
     ]
     for place, name in named:
-        if known is not None and name not in known:
+        if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             remedy = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
             line = located.line_of(("devices", position, *place))

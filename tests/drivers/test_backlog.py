@@ -135,11 +135,16 @@ async def test_state_and_telemetry_of_one_moment_both_keep_it(mosquitto, name):
 
 
 @pytest.mark.parametrize(
-    ("own_age_ms", "knows_the_time"),
-    [(None, True), (5_000, False), (-60_000, True), (24 * HOUR_MS + 1, True)],
+    ("own_age_ms", "knows_the_time", "quality"),
+    [
+        (None, True, Quality.SUSPECT),
+        (5_000, False, Quality.SUSPECT),
+        (-60_000, True, Quality.SUSPECT),
+        (24 * HOUR_MS + 1, True, Quality.STALE),
+    ],
     ids=["the lamp tells no time", "no wall clock", "a clock that is ahead", "a clock that is days behind"],
 )
-async def test_what_is_of_unknown_age_is_marked(mosquitto, name, own_age_ms, knows_the_time):
+async def test_what_is_of_unknown_age_is_marked(mosquitto, name, own_age_ms, knows_the_time, quality):
     where = (mosquitto.host, mosquitto.port)
     street = Street(*where, name, wall_ms=wall_ms if knows_the_time else None)
     async with street:
@@ -150,7 +155,7 @@ async def test_what_is_of_unknown_age_is_marked(mosquitto, name, own_age_ms, kno
     back_ms = now_ms()
     async with street:
         await street.until(lambda: street.samples)
-    assert street.samples[0].quality is Quality.SUSPECT
+    assert street.samples[0].quality is quality
     assert back_ms <= street.samples[0].monotonic_ms <= now_ms()
 
 

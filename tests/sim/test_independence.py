@@ -139,7 +139,7 @@ def test_what_a_message_says(dialect: str, payload: bytes, said: dict[str, float
 
 
 def test_a_wrong_lamp_decoder_does_not_change_the_ledger(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lentera_drivers.profiles.payloads._number", lambda _: math.pi)
+    monkeypatch.setattr("lentera_drivers.profiles.payloads.finite_number", lambda _: math.pi)
     monkeypatch.setattr("lentera_drivers.profiles.payloads.level_of", lambda *_: 7.0)
     lamp = street.lamps["lamp-001"]
     lamp.luminaire.energise(lamp.now_ms)

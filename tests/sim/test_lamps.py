@@ -127,7 +127,7 @@ async def test_a_wrong_decoder_does_not_change_the_ledger(
     mosquitto: BrokerInfo, ledger: Ledger, entries: Entries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lentera_drivers.profiles.payloads.level_of", lambda *_: 7.0)
-    monkeypatch.setattr("lentera_drivers.profiles.payloads._number", lambda _: 7.0)
+    monkeypatch.setattr("lentera_drivers.profiles.payloads.finite_number", lambda _: 7.0)
     async with running(Zigbee2Mqtt, mosquitto, ledger, "zigbee2mqtt") as bridge:
         bridge.energise()
         await until(lambda: len(answered(entries())) == 2)

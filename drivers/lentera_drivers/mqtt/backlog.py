@@ -59,18 +59,23 @@ class Backlog:
         return now_ms - self._latest_ms >= QUIET_MS or now_ms - self._since_ms >= LONGEST_MS
 
 
-def stamp_of_kept(arrival_ms: int, age_ms: int | None, *, shift: bool) -> tuple[int, Quality]:
+def stamp_of_kept(
+    arrival_ms: int, age_ms: int | None, *, shift: bool, silent_after_ms: int | None = None
+) -> tuple[int, Quality]:
     """Return stamp and quality of a message of the backlog phase.
 
     Args:
         arrival_ms: when it came, on the boot's monotonic clock.
-        age_ms: how long before that the lamp was heard, None where nothing tells.
+        age_ms: how long before that the device was heard, None where nothing tells.
         shift: whether the stamp may be moved back.
+        silent_after_ms: the device's limit of silence: a value older than that which cannot be stamped by its own time
+            is stale.
     """
-    if age_ms is None or not 0 <= age_ms < _OLDEST_AGE_MS:
+    if age_ms is None or age_ms < 0:
         return arrival_ms, Quality.SUSPECT
     if age_ms <= _LIVE_AGE_MS:
         return arrival_ms, Quality.GOOD
-    if not shift or age_ms > arrival_ms:  # a time before this boot cannot be told on its clock
-        return arrival_ms, Quality.SUSPECT
-    return arrival_ms - age_ms, Quality.GOOD
+    if shift and age_ms < min(_OLDEST_AGE_MS, arrival_ms):  # a time before this boot cannot be told on its clock
+        return arrival_ms - age_ms, Quality.GOOD
+    is_stale = silent_after_ms is not None and age_ms > silent_after_ms
+    return arrival_ms, Quality.STALE if is_stale else Quality.SUSPECT

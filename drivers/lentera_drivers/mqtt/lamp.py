@@ -4,53 +4,55 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from lentera_drivers.mqtt import proof
-from lentera_drivers.profiles import LampProfile, LampTopics
+from lentera_drivers.mqtt.device import AVAILABILITY, FieldDevice, Role
+from lentera_drivers.profiles import LampMessage, LampProfile, decode_availability, decode_lamp_payload, encode_get
 from lentera_model.config import DeviceConfig
 
-Role = Literal["state", "availability", "telemetry"]
-"""What a topic is for."""
 _LEVEL: Final = "level_percent"
 _POWER: Final = "power_active_total"
 _RECENT_INTERVALS: Final = 2
 
 
-@dataclass(slots=True)
-class Lamp:
+class Lamp(FieldDevice):
     """One lamp. Stamps are milliseconds of the boot's monotonic clock.
 
     Attributes:
-        device, profile, topics: what it is and where it speaks.
+        profile, topics: what it is and where it speaks.
         turn: held by the command that runs.
-        available: what its availability topic says, None before it said anything.
-        told: what was last reported of it.
-        heard_ms: when its last message came.
         latest: level and power with their stamps.
         drawn_w: last power on the telemetry topic since the level shown has changed, and its stamp.
-        last_payload: the last message on each topic.
-        last_seen_ms: the lamp's own time (Unix ms) in the last message on each topic.
         watch: what is known about the command that runs.
         asked_whether_off_ms: when it was last asked for on/off.
         news: set when something came that a running command may wait for.
     """
 
-    device: DeviceConfig
-    profile: LampProfile
-    topics: LampTopics
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    available: bool | None = None
-    told: bool | None = None
-    heard_ms: int | None = None
-    latest: dict[str, tuple[float, int]] = field(default_factory=dict)
-    drawn_w: tuple[float, int] | None = None
-    last_payload: dict[Role, bytes] = field(default_factory=dict)
-    last_seen_ms: dict[Role, int] = field(default_factory=dict)
-    watch: proof.Watch | None = None
-    asked_whether_off_ms: int | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, device: DeviceConfig, profile: LampProfile, base: str | None) -> None:
+        """Take the configuration, the profile and the bus's base topic."""
+        self.profile = profile
+        self.topics = profile.topics_for(device.topic or "", base)
+        own = self.topics
+        topics = {"state": own.state, AVAILABILITY: own.availability, "telemetry": own.telemetry}
+        roles = {role: topic for role, topic in topics.items() if topic is not None}
+        super().__init__(device, profile.id, roles, profile.quantities, profile.silent_after_s)
+        if self.topics.get is not None:
+            self.question = self.topics.get, encode_get(profile)
+        self.turn = asyncio.Lock()
+        self.latest: dict[str, tuple[float, int]] = {}
+        self.drawn_w: tuple[float, int] | None = None
+        self.watch: proof.Watch | None = None
+        self.asked_whether_off_ms: int | None = None
+        self.news = asyncio.Event()
+
+    def decode(self, role: Role, payload: bytes) -> LampMessage:
+        """Read a message by the profile's dialect."""
+        return decode_lamp_payload(self.profile, payload)
+
+    def decode_online(self, payload: bytes) -> bool:
+        """Read `online` or `offline`."""
+        return decode_availability(payload)
 
     def keep(self, role: Role, values: Mapping[str, float], at_ms: int) -> None:
         """Note what proves an action; a power of before a change of level says nothing of the level shown now."""

@@ -12,6 +12,7 @@ not be switched by a message that comes minutes late.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 from collections import deque
@@ -27,6 +28,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from lentera_drivers.mqtt.backlog import Backlog
+from lentera_drivers.mqtt.oversize import MAX_PACKET_BYTES, OversizeGuard
 
 _SESSION_EXPIRY_S: Final = 86_400
 _KEEPALIVE_S: Final = 20
@@ -69,6 +71,7 @@ class SessionCounters:
     connections: int = 0
     messages: int = 0
     repeated: int = 0
+    oversized: int = 0
     handler_errors: int = 0
     last_error: str = ""
 
@@ -118,6 +121,7 @@ class MqttSession:
         on_message: Callable[[Message], None],
         on_link: Callable[[bool, str], None],
         backlog: Backlog | None = None,
+        on_oversize: Callable[[Message, int], None] | None = None,
     ) -> None:
         """Prepare.
 
@@ -127,12 +131,16 @@ class MqttSession:
             on_message: takes every message, in the event loop; must not block.
             on_link: told (up, reason) when the link to the broker comes or goes, and once when it is down at the start.
             backlog: told when a connection begins.
+            on_oversize: takes the beginning of a message that was larger than any device's, and its size in bytes.
         """
         self._address = address
         self._topics = topics
         self._on_message = on_message
         self._on_link = on_link
         self._backlog = backlog
+        self._on_oversize = on_oversize
+        self._guard: OversizeGuard | None = None
+        self._muted: set[str] = set()
         self._protocol = ProtocolVersion.V5
         self._deliveries = _Deliveries()
         self._client: Client | None = None
@@ -157,6 +165,11 @@ class MqttSession:
     def is_up(self) -> bool:
         """Whether the broker is connected and everything subscribed."""
         return self._up.is_set()
+
+    @property
+    def retained_is_news(self) -> bool:
+        """Whether a retained message comes only when the broker knew nothing of our subscription (MQTT 5)."""
+        return self._protocol is ProtocolVersion.V5
 
     async def wait_up(self, timeout_s: float) -> bool:
         """Wait for the link; False when it did not come in time."""
@@ -191,7 +204,7 @@ class MqttSession:
                     if self._backlog is not None:
                         self._backlog.connected()
                     client.timeout = _CALL_TIMEOUT_S
-                    await self._subscribe(client)
+                    await self._subscribe(client, self._topics)
                     self._client = client
                     self._up.set()
                     self.counters.connections += 1
@@ -238,6 +251,7 @@ class MqttSession:
         if self._protocol is ProtocolVersion.V5:
             properties = Properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+            properties.MaximumPacketSize = MAX_PACKET_BYTES
             lasting = {"clean_start": False, "properties": properties}
         queue = _HandlingQueue(self._handle)
         client = Client(
@@ -254,15 +268,33 @@ class MqttSession:
             **lasting,
         )
         client.pending_calls_threshold = _PENDING_CALLS  # a whole street may be dimmed at once
+        self._guard = OversizeGuard(client)
         return client
 
-    async def _subscribe(self, client: Client) -> None:
-        """Subscribe to every topic; a kept session has them already, a lost one gets them again.
+    async def mute(self, topics: Sequence[str]) -> None:
+        """Have the broker send nothing more of some topics, until `unmute`; a reconnection does not change that."""
+        self._muted.update(topics)
+        client = self._client
+        if client is not None:
+            with contextlib.suppress(MqttError):
+                await client.unsubscribe(list(topics), timeout=_CALL_TIMEOUT_S)
+
+    async def unmute(self, topics: Sequence[str]) -> None:
+        """Subscribe again to muted topics."""
+        self._muted.difference_update(topics)
+        client = self._client
+        if client is not None:
+            with contextlib.suppress(MqttError):
+                await self._subscribe(client, topics)
+
+    async def _subscribe(self, client: Client, topics: Sequence[str]) -> None:
+        """Subscribe; a kept session has its topics already, a lost one gets them again.
 
         MQTT 5 is told to send retained messages only for new subscriptions.
         """
-        for start in range(0, len(self._topics), _TOPICS_PER_SUBSCRIBE):
-            topics = self._topics[start : start + _TOPICS_PER_SUBSCRIBE]
+        wanted = [topic for topic in topics if topic not in self._muted]
+        for start in range(0, len(wanted), _TOPICS_PER_SUBSCRIBE):
+            topics = wanted[start : start + _TOPICS_PER_SUBSCRIBE]
             if self._protocol is ProtocolVersion.V5:
                 options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
                 granted = await client.subscribe([(topic, options) for topic in topics])
@@ -280,8 +312,14 @@ class MqttSession:
         if self._deliveries.is_repeated(message):
             self.counters.repeated += 1
             return
+        size = None if self._guard is None else self._guard.take_size()
         try:
-            self._on_message(message)
+            if size is None:
+                self._on_message(message)
+                return
+            self.counters.oversized += 1
+            if self._on_oversize is not None:
+                self._on_oversize(message, size)
         except Exception:  # noqa: BLE001 - supervised boundary: logged and counted, the next message must still come
             self.counters.handler_errors += 1
             _log.exception("message could not be handled", topic=str(message.topic))

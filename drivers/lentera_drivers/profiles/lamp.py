@@ -155,11 +155,19 @@ class LampProfile(BaseModel):
 
     def topics_for(self, name: str, base: str | None = None) -> LampTopics:
         """Fill in the topics of the lamp called `name` (its `topic` in the config)."""
-        topics = {
-            key: None if template is None else filled(template, name, base or self.base_topic)
-            for key, template in self.topics
-        }
-        return LampTopics(**topics)
+        base = base or self.base_topic
+
+        def of(template: str | None) -> str | None:
+            return None if template is None else filled(template, name, base)
+
+        own = self.topics
+        return LampTopics(
+            state=filled(own.state, name, base),
+            set=filled(own.set, name, base),
+            get=of(own.get),
+            availability=of(own.availability),
+            telemetry=of(own.telemetry),
+        )
 
     @property
     def quantities(self) -> tuple[str, ...]:

@@ -119,13 +119,16 @@ def encode_set(profile: LampProfile, level_percent: float) -> bytes:
     return json.dumps(command, separators=(",", ":")).encode()
 
 
-def encode_get(*, whether_off: bool = False, power_key: str | None = None) -> bytes:
+def encode_get(profile: LampProfile | None = None, *, whether_off: bool = False, power_key: str | None = None) -> bytes:
     """Build Zigbee2MQTT's question for the brightness, for on/off, or for the measured power under its payload key.
 
     Only one of them: it reads each attribute over the radio and publishes after each, the others as it last knew or
     wished them. After a command to a level, the answer about on/off would carry the wished brightness; after a command
-    to switch off, the answer about the brightness would carry the wished OFF.
+    to switch off, the answer about the brightness would carry the wished OFF. A lamp of dialect `generic_json` has one
+    question for everything.
     """
+    if profile is not None and profile.light is not None:
+        return profile.light.ask.encode()
     if power_key is not None:
         return json.dumps({power_key: ""}).encode()
     return b'{"state":""}' if whether_off else b'{"brightness":""}'
