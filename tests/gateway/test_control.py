@@ -149,11 +149,12 @@ async def test_an_answer_that_is_too_large_becomes_a_short_one(tmp_path):
 async def test_a_handler_that_hangs_is_cancelled_and_hinders_nobody(tmp_path):
     ended = asyncio.Event()
 
-    async def hang(request):
+    async def hang(request) -> dict[str, object]:
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
+        return {}
 
     async with listening(socket_path(tmp_path)) as control:
         control.register("hang", hang, within_s=0.05)

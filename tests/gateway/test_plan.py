@@ -40,7 +40,7 @@ def test_a_bus_that_fits_has_no_remedies(tmp_path):
     bus = only_bus(write(tmp_path, 4, 10))
     assert bus.fits
     assert bus.remedies == ()
-    assert bus.load == pytest.approx(sum(one.wire_ms / 1000 / one.every_s for one in bus.requests))
+    assert bus.load == pytest.approx(sum((one.wire_ms or 0) / 1000 / one.every_s for one in bus.requests))
 
 
 def test_every_remedy_makes_the_bus_fit(tmp_path):
