@@ -10,7 +10,7 @@ from typing import Any
 
 from lentera_drivers.driver import WallClock, open_driver
 from lentera_drivers.mqtt.driver import MqttDriver
-from lentera_drivers.profiles import LampProfile, load_profile
+from lentera_drivers.profiles import LampProfile, SensorProfile, load_profile
 from lentera_model.config import DeviceConfig, MqttBus
 from lentera_model.readings import Sample
 from tests.drivers.lamps import FakeLamp
@@ -34,7 +34,7 @@ class Street:
         host: str,
         port: int,
         *names: str,
-        profile: LampProfile = Z2M,
+        profile: LampProfile | SensorProfile = Z2M,
         every_s: float = 10,
         wall_ms: WallClock | None = None,
     ) -> None:
@@ -42,7 +42,9 @@ class Street:
         self.statuses: list[tuple[str, bool, str]] = []
         self._news = asyncio.Event()
         bus = MqttBus.model_validate({"id": "lamps", "driver": "mqtt", "host": host, "tcp_port": port})
-        data = {"profile": profile.id, "bus": "lamps", "rated_power_w": 60, "every_s": every_s}
+        data = {"profile": profile.id, "bus": "lamps", "every_s": every_s}
+        if isinstance(profile, LampProfile):
+            data |= {"rated_power_w": 60}
         devices = [DeviceConfig.model_validate(data | {"id": name, "topic": name}) for name in names]
         profiles, owner = {profile.id: profile}, uuid.uuid4().hex[:8]
         driver = open_driver(bus, devices, profiles, now_ms, self._sample, self._status, owner, wall_ms)

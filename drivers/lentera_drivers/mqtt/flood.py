@@ -93,7 +93,7 @@ class FloodGate:
         self._on_muted(device, True, reason)
         topics = list(device.roles.values())
         self._start(self._session.mute(topics))
-        asyncio.get_running_loop()
+
         key = f"{device.device.id} muted"
         self._timers[key] = asyncio.get_running_loop().call_later(pause_s, self._unmute, device, key)
 
