@@ -1,4 +1,4 @@
-"""Print every figure: `python -m bench [--json] [--only demo|journal|series|cold]`."""
+"""Print every figure: `python -m bench [--json] [--only demo|journal|series|cold|wire32|tcp100|million]`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ BENCHES = {
     "journal": "bench.journal_bench",
     "series": "bench.series_bench",
     "cold": "bench.cold_start",
+    "wire32": "bench.wire32",
+    "tcp100": "bench.tcp100",
+    "million": "bench.million",
 }
 
 

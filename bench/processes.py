@@ -1,0 +1,149 @@
+"""Child processes of a bench: started in a session of their own, watched through /proc, and never left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+STOP_LIMIT_S = 10.0
+START_LIMIT_S = 60.0
+_LOOK_EVERY_S = 0.02
+
+
+class ChildFailedError(Exception):
+    """A child process ended or was not ready in time; the message holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used until an instant: CPU seconds (user and system), resident MB, monotonic seconds."""
+
+    cpu_s: float
+    rss_mb: float
+    at_s: float
+
+
+class Child:
+    """A running program with a log. A context manager: it is stopped, and whatever is left of its group killed."""
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, name: str, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it in `folder`; its output goes to NAME.log there."""
+        self.name = name
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env={**os.environ, **(environ or {})},
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def usage(self) -> Usage:
+        """What it and its children have used by now. Raises ChildFailedError if it has ended."""
+        if self._process.poll() is not None:
+            raise ChildFailedError(f"{self.name} ended with code {self._process.returncode}:\n{self.tail()}")
+        tree = [root := psutil.Process(self.pid), *root.children(recursive=True)]
+        times = [process.cpu_times() for process in tree]
+        cpu_s = sum(one.user + one.system for one in times)
+        return Usage(cpu_s, sum(one.memory_info().rss for one in tree) / 1e6, time.monotonic())
+
+    def wait_for(self, ready: Callable[[], bool], limit_s: float = START_LIMIT_S, what: str = "not ready") -> None:
+        """Wait until `ready` says so. Raises ChildFailedError when the child ends first or the time is over."""
+        deadline = time.monotonic() + limit_s
+        while not ready():
+            if self._process.poll() is not None:
+                raise ChildFailedError(f"{self.name} ended with code {self._process.returncode}:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise ChildFailedError(f"{self.name} was {what} after {limit_s:g} s:\n{self.tail()}")
+            pause(_LOOK_EVERY_S)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it in order, then kill what is left of its group."""
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_LIMIT_S)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def pause(seconds: float) -> None:
+    """Wait: a bench measures what passes in real time."""
+    threading.Event().wait(seconds)
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file that another process writes; None while it is not there or not whole."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What happened between two instants.
+
+    Attributes:
+        begin_s, end_s: monotonic seconds, which all processes of a machine share.
+        cpu_s: child name -> CPU seconds.
+        rss_mb: child name -> the largest resident memory seen.
+    """
+
+    begin_s: float
+    end_s: float
+    cpu_s: Mapping[str, float]
+    rss_mb: Mapping[str, float]
+
+    @property
+    def took_s(self) -> float:
+        """Seconds between the two instants."""
+        return self.end_s - self.begin_s
+
+
+def watch(children: Sequence[Child], seconds: float, say: Callable[[str], None] | None = None) -> Span:
+    """Let `seconds` pass and return what the children used of them, looking at their memory each second."""
+    begun = {child.name: child.usage() for child in children}
+    begin_s = time.monotonic()
+    rss_mb = {name: usage.rss_mb for name, usage in begun.items()}
+    while (left_s := begin_s + seconds - time.monotonic()) > 0:
+        pause(min(1.0, left_s))
+        for child in children:
+            rss_mb[child.name] = max(rss_mb[child.name], child.usage().rss_mb)
+        if say is not None and int(left_s) % 10 == 0:
+            say(f"{left_s:.0f} s left")
+    cpu_s = {child.name: child.usage().cpu_s - begun[child.name].cpu_s for child in children}
+    return Span(begin_s, time.monotonic(), cpu_s, rss_mb)
