@@ -13,6 +13,7 @@ from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
 from lentera.words_plan import PLAN
 from lentera.words_profile import PROFILE
+from lentera.words_why import WHY
 
 LANGUAGES = ("en", "id")
 
@@ -23,6 +24,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **COMMISSION,
     **PLAN,
     **PROFILE,
+    **WHY,
     "column.id": ("ID", "ID"),
     "column.name": ("Name", "Nama"),
     "column.kind": ("Kind", "Jenis"),

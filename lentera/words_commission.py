@@ -120,8 +120,16 @@ Port yang sedang dipakai gateway akan ditolak: hentikan gateway dulu.""",
     "help.watch.every": ("Seconds between two readings.", "Detik antara dua bacaan."),
     "help.watch.count": ("End after so many readings; 0: never.", "Selesai setelah sekian bacaan; 0: tidak pernah."),
     "epilog.watch": (
-        "Example: lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1",
-        "Contoh: lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1",
+        """Examples:
+
+\b
+  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1
+  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --json""",
+        """Contoh:
+
+\b
+  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1
+  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --json""",
     ),
     "help.write": (
         "Write holding registers of one meter and read them back.",
@@ -131,8 +139,16 @@ Port yang sedang dipakai gateway akan ditolak: hentikan gateway dulu.""",
     "help.write.words": ("Values of the registers, 0 to 65535.", "Nilai register, 0 sampai 65535."),
     "help.write.yes": ("Do not ask.", "Jangan bertanya."),
     "epilog.write": (
-        "Example: lentera gateway write /dev/ttyUSB0 5 20 16512 0",
-        "Contoh: lentera gateway write /dev/ttyUSB0 5 20 16512 0",
+        """Examples:
+
+\b
+  lentera gateway write /dev/ttyUSB0 5 20 16512 0
+  lentera gateway write /dev/ttyUSB0 5 20 16512 0 --yes --json""",
+        """Contoh:
+
+\b
+  lentera gateway write /dev/ttyUSB0 5 20 16512 0
+  lentera gateway write /dev/ttyUSB0 5 20 16512 0 --yes --json""",
     ),
     "write.sure": (
         "Write {words} to register {address} of unit {unit}?",
@@ -150,11 +166,19 @@ Port yang sedang dipakai gateway akan ditolak: hentikan gateway dulu.""",
     "help.readdress.ids": ("Ids to give, such as 1-12.", "Nomor yang diberikan, misalnya 1-12."),
     "help.readdress.factory": ("Id that new meters have.", "Nomor meter baru dari pabrik."),
     "epilog.readdress": (
-        """Example: lentera gateway readdress /dev/ttyUSB0 --ids 1-12
+        """Examples:
+
+\b
+  lentera gateway readdress /dev/ttyUSB0 --ids 1-12
+  lentera gateway readdress /dev/ttyUSB0 --ids 1-12 --json
 
 Switch all new meters off first. The factory's id is given last. Only models whose register for the id is known from
 their maker are written to.""",
-        """Contoh: lentera gateway readdress /dev/ttyUSB0 --ids 1-12
+        """Contoh:
+
+\b
+  lentera gateway readdress /dev/ttyUSB0 --ids 1-12
+  lentera gateway readdress /dev/ttyUSB0 --ids 1-12 --json
 
 Matikan dulu semua meter baru. Nomor pabrik diberikan terakhir. Hanya model yang register nomornya diketahui dari
 pembuatnya yang ditulisi.""",
@@ -172,8 +196,16 @@ pembuatnya yang ditulisi.""",
     "help.doctor.units": ("Unit ids that should be there.", "Nomor unit yang seharusnya ada."),
     "help.doctor.text": ("Short plain text, to be sent by phone.", "Teks pendek, untuk dikirim lewat telepon."),
     "epilog.doctor": (
-        "Example: lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text",
-        "Contoh: lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text",
+        """Examples:
+
+\b
+  lentera gateway doctor /dev/ttyUSB0
+  lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text""",
+        """Contoh:
+
+\b
+  lentera gateway doctor /dev/ttyUSB0
+  lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text""",
     ),
     "doctor.head": ("Line {port}, {settings}:", "Jalur {port}, {settings}:"),
     "doctor.sure": ("Cause", "Sebab"),

@@ -18,12 +18,16 @@ from lentera_gateway.acquire import BusPoller, DeviceBook, ExceptionReporter, Po
 from lentera_gateway.acquire.refusals_file import RefusalsFile
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
+from lentera_gateway.control import Control, ControlSocketError
+from lentera_gateway.control_path import socket_path
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal
 from lentera_gateway.link.client import LinkClient
 from lentera_gateway.link.connection import LinkParts, LinkTiming
 from lentera_gateway.link.key import load_key
+from lentera_gateway.logs import configure_logging
 from lentera_gateway.plan import refuse_overload
+from lentera_gateway.questions import Why
 from lentera_gateway.status import build_status, write_status
 from lentera_gateway.stopping import StopEvent
 from lentera_model.batch import FORMAT_VERSION
@@ -74,6 +78,7 @@ class Gateway:
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
     stopping: StopEvent = field(init=False, default_factory=StopEvent)
     reporter: ExceptionReporter = field(init=False)
+    control: Control = field(init=False)
     _stamps: StampKeeper = field(init=False, default_factory=StampKeeper)
     _boot_id: bytes = field(init=False, default_factory=boot_id)
     _log: Any = field(init=False, default_factory=lambda: structlog.get_logger("gateway"))
@@ -120,6 +125,7 @@ class Gateway:
             self._log,
         )
         self.link = self._new_link(key)
+        self.control = self._new_control()
 
     def _new_link(self, key: Ed25519PrivateKey) -> LinkClient:
         config = self.loaded.config
@@ -135,6 +141,15 @@ class Gateway:
             self._log,
         )
         return LinkClient(config.cloud.url, config.gateway.id, key, parts, self._hello, self.wall_ms, self.pause)
+
+    def _new_control(self) -> Control:
+        """Build what a technician's commands ask through the control socket."""
+        control = Control(socket_path(self.loaded.config.journal.memory_dir))
+        link = self.link
+        Why(
+            self.loaded, self.drivers, self.reporter, self.journal.status, lambda: link.state.up, monotonic_ms
+        ).register(control)
+        return control
 
     def wall_ms(self) -> int:
         """Return the best knowledge of the wall clock."""
@@ -165,6 +180,10 @@ class Gateway:
         for bus_id, driver in self.drivers.items():
             await driver.open()
             self.pollers[bus_id] = self._poller(bus_id, driver)
+        try:
+            await self.control.open()
+        except ControlSocketError as error:
+            self._log.warning("no_control_socket", error=str(error))
 
     def _poller(self, bus_id: str, driver: Driver) -> BusPoller:
         mine = (device for device in self.loaded.config.devices if device.bus == bus_id)
@@ -188,6 +207,7 @@ class Gateway:
             for task in late:
                 task.cancel()
         await self.inbox.close(_COMMANDS_END_WITHIN_S)
+        await self.control.close()
         # Before the last seal: what a broker hands over after it would be acknowledged there and kept nowhere.
         await self._within("bus", _DRIVERS_CLOSE_WITHIN_S, *(driver.close() for driver in self.drivers.values()))
         await self._within("refusals", _REFUSALS_KEPT_WITHIN_S, self.refusals.close())
@@ -345,25 +365,6 @@ async def run(config_path: Path, stop: asyncio.Event, timing: LinkTiming | None 
     gateway = Gateway(loaded, timing or LinkTiming())
     await gateway.open()
     await gateway.run_until(stop)
-
-
-def configure_logging() -> None:
-    """Log JSON lines to stderr: time (UTC), level, event and its fields."""
-    import logging
-    import sys
-
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def main(config_path: Path) -> None:

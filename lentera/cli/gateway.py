@@ -9,6 +9,7 @@ import typer
 
 from lentera.cli import output
 from lentera.cli import plan as planning
+from lentera.cli import why as reasons
 from lentera.cli.extras import require
 from lentera.language import Words, reader_words
 
@@ -61,6 +62,7 @@ def check(
 
 
 app.command("plan", help=planning.HELP, epilog=planning.EPILOG)(planning.plan)
+app.command("why", help=reasons.HELP, epilog=reasons.EPILOG)(reasons.why)
 
 
 @app.command("key", help=_words("help.gateway.key"), epilog=_words("epilog.gateway.key"))
