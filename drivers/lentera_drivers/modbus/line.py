@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ from lentera_drivers.modbus.breaker import DeadTime
 from lentera_drivers.modbus.connection import Connection
 from lentera_drivers.modbus.priority_lock import READ, WRITE, PriorityLock
 from lentera_drivers.modbus.question import (
+    WRITE_ONE,
     GoneError,
     NoAnswerError,
     Question,
@@ -39,6 +41,9 @@ from lentera_drivers.modbus.turnaround import Turnarounds
 from lentera_model.config import ModbusBus
 
 _QUIET_MAX_S: Final = 0.3
+_LEAST_WATCH_S: Final = 0.05
+_WATCH_SHARE: Final = 1.25
+"""A canary is believed if nothing follows it for so much of the worst turnaround seen."""
 _CONNECT_S: Final = 1.0
 _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
 _WINDOW_AGAIN_S: Final = 600.0
@@ -216,6 +221,10 @@ class ModbusLine:
         """
         question = writing(unit, function_code, address, words)
         async with self._lock.hold(WRITE):
+            if self.rtu is not None and self.rtu.echoing is None and function_code == WRITE_ONE:
+                # The answer to this write is the question once more: first learn whether the line echoes.
+                with suppress(DeviceRefusedError):
+                    await self._ask(device, self._reading(unit, ReadBlock(3, address, 1, ())), gap_ms)
             await self._ask(device, question, gap_ms)
 
     def _reading(self, unit: int, block: ReadBlock) -> Question:
@@ -235,13 +244,14 @@ class ModbusLine:
             return
         self.counters.canaries += 1
         try:
-            await self._ask(device, self._reading(unit, canary), gap_ms)
+            worst_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
+            await self._ask(device, self._reading(unit, canary), gap_ms, watch_s=worst_s)
         except DeviceRefusedError:
             # An exception carries no length: it may be the late answer to anything. Silence was kept before it.
             pass
         self._doubtful.discard(unit)
 
-    async def _ask(self, device: str, question: Question, gap_ms: float) -> tuple[bytes, int]:
+    async def _ask(self, device: str, question: Question, gap_ms: float, watch_s: float = 0.0) -> tuple[bytes, int]:
         """Ask on an open, silent line, and turn what can go wrong into the drivers' errors."""
         transport = await self._connection.get(device)
         timeout_s = self._timeout_s
@@ -251,7 +261,10 @@ class ModbusLine:
         self.counters.requests += 1
         asked_at = asyncio.get_running_loop().time()
         try:
-            data, stamp_ms, turnaround_s = await self._exchange.ask(transport, question, timeout_s)
+            if self.rtu is not None and watch_s:
+                data, stamp_ms, turnaround_s = await self.rtu.ask(transport, question, timeout_s, watch_s)
+            else:
+                data, stamp_ms, turnaround_s = await self._exchange.ask(transport, question, timeout_s)
         except RefusedError as error:
             raise self._refused(device, question, error, asked_at) from None
         except NoAnswerError as error:
