@@ -1,4 +1,4 @@
-"""Print every figure: `python -m bench [--json] [--only demo|journal|series|cold|wire32|tcp100|million]`."""
+"""Print every figure: `python -m bench [--json] [--only demo|journal|series|cold|wire32|tcp100|window|million]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ BENCHES = {
     "cold": "bench.cold_start",
     "wire32": "bench.wire32",
     "tcp100": "bench.tcp100",
+    "window": "bench.window",
     "million": "bench.million",
 }
 

@@ -1,10 +1,10 @@
 """Measure how much of a serial line a reader uses: 32 meters of 30 float32 values at 9600 8N1, and with 4 of them dead.
 
-`python -m bench --only wire32`. Every reader polls as fast as it can: ours is the real gateway process (its journal on,
-no cloud), Telegraf its Modbus input with one request a meter, ThingsBoard IoT Gateway its Modbus connector. The share
-is the time that the completed transactions must take at least (characters of question and reply, two silences of 3.5
-characters, the meter's turnaround) of the time that passed. With dead meters the share says little; what counts is how
-much longer the others wait between two answers, beside what their own transactions take without the dead.
+`python -m bench --only wire32`. Ours is the real gateway process (its journal on, no cloud) with a schedule that fills
+the line; the others poll as fast as they can: Telegraf its Modbus input with one request a meter, ThingsBoard IoT
+Gateway its Modbus connector. The share is the time that the completed transactions must take at least (characters of
+question and reply, two silences of 3.5 characters, the meter's turnaround) of the time that passed. With dead meters
+the share says little; what counts is how much longer the others wait between two answers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ TURNAROUND_MS = 20.0
 DEAD = (5, 13, 21, 29)
 SECONDS = 60
 WARM_UP_S = 15
+EVERY_S = 5.35
+"""Our interval: the gateway refuses a plan that a line cannot keep, and this one needs 99 % of it."""
 READERS = ("lentera", "telegraf", "thingsboard")
 
 
@@ -61,7 +63,7 @@ def each_waits_s(transactions: Sequence[Transaction]) -> float:
     return statistics.median(means)
 
 
-def figures(log: Path, span: Span, reader: str) -> dict[str, Any]:
+def figures(log: Path, span: Span) -> dict[str, Any]:
     """What a reader made of the line in a span."""
     timing = Timing(BAUD, TURNAROUND_MS / 1000)
     collisions, everything = read_log(log)
@@ -73,9 +75,9 @@ def figures(log: Path, span: Span, reader: str) -> dict[str, Any]:
         "units_answered": len({one.unit for one in done}),
         "asked_before_the_silence_was_over": early,
         "collisions": collisions,
-        "cpu_percent": round(100 * span.cpu_s[reader] / span.took_s, 1),
+        "cpu_percent": round(100 * sum(span.cpu_s.values()) / span.took_s, 1),
     }
-    if len(done) > 2 * METERS:
+    with suppress(ValueError):
         found["each_waits_s"] = round(each_waits_s(done), 3)
     return found
 
@@ -84,7 +86,7 @@ def _start_ours(stack: ExitStack, folder: Path, port: str) -> Child:
     profile = write_profile(folder, VALUES, TURNAROUND_MS)
     buses = [{"id": "line", "driver": "modbus", "transport": "rtu", "port": port, "baud": BAUD}]
     devices = [
-        {"id": f"meter-{unit}", "profile": profile, "bus": "line", "unit": unit, "every_s": 1.0}
+        {"id": f"meter-{unit}", "profile": profile, "bus": "line", "unit": unit, "every_s": EVERY_S}
         for unit in range(1, METERS + 1)
     ]
     return start_gateway(stack, folder, gateway_config("http://127.0.0.1:9", "economy", buses, devices), None)
@@ -137,16 +139,13 @@ def run(reader: str, dead: Sequence[int], seconds: float) -> dict[str, Any]:
         pause(WARM_UP_S)
         span = watch([child], seconds)
         line.stop()
-        return figures(log, span, reader)
+        return figures(log, span)
 
 
 def slow_down_percent(healthy: dict[str, Any], wounded: dict[str, Any]) -> float | None:
-    """How much slower the living become: their transactions a second beside those that a line of them alone would have.
-
-    A line without the dead would serve the living as fast as it served all, so the rate of all is what to compare with.
-    """
-    before, after = healthy["transactions_per_s"], wounded["transactions_per_s"]
-    return round(100 * (before / after - 1), 1) if before and after else None
+    """How much longer a living meter waits for its next poll than on the healthy line; None where one never came."""
+    before, after = healthy.get("each_waits_s"), wounded.get("each_waits_s")
+    return round(100 * (after / before - 1), 1) if before and after else None
 
 
 def measure(seconds: float = SECONDS, readers: Sequence[str] = READERS) -> dict[str, Any]:
