@@ -149,7 +149,7 @@ def _match(series: _Series, tolerance_ms: int, repeat_window_ms: int, *, sparse:
     """Match answers and rows value by value: first the values that cannot be confused, then those that repeat.
 
     Of a `sparse` series most repeats are not stored, so any multiple of its interval would explain its few rows: their
-    usual offset is then looked for within half an interval.
+    usual offset, and each row, is then looked for within half an interval.
     """
     groups: dict[float, tuple[list[_Answer], list[_Stored]]] = defaultdict(lambda: ([], []))
     for answer in series.answers:
@@ -163,7 +163,10 @@ def _match(series: _Series, tolerance_ms: int, repeat_window_ms: int, *, sparse:
     for answers, rows in lone:
         _pair(answers, rows, 0, [tolerance_ms] * len(answers))
     if repeating:
-        reach_ms = min(tolerance_ms, _usual_gap_ms(series.answers) // 2) if sparse else tolerance_ms
+        reach_ms = tolerance_ms
+        if sparse:
+            reach_ms = min(tolerance_ms, _usual_gap_ms(series.answers) // 2)
+            repeat_window_ms = min(repeat_window_ms, reach_ms)
         offset_ms = _offset(series, repeating, reach_ms, repeat_window_ms)
         for answers, rows in repeating:
             _pair(answers, rows, offset_ms, _windows(answers, tolerance_ms, repeat_window_ms))

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -42,7 +43,9 @@ def answered_in_the_last_second(it, killed_ms):
 
 
 async def test_a_killed_gateway_misses_at_most_the_last_second_and_doubles_nothing(tmp_path):
-    async with board(tmp_path / "run", PLAN) as it:
+    # Every value is stored: the audit leaves out the moment of the kill, and could not tell from what is left of it
+    # which value a suppressed one was compared with.
+    async with board(tmp_path / "run", replace(PLAN, reports={})) as it:
         await it.cloud.until(lambda: len(it.cloud.batches) >= 3)
         it.cloud.acknowledge = False  # the journal holds what the cloud has not acknowledged
         await asyncio.sleep(3)

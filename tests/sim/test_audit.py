@@ -231,6 +231,15 @@ def test_the_first_of_equal_values_is_the_one_that_was_stored():
     assert (result.missing, result.duplicated, result.suppressed) == (0, 0, 4)
 
 
+def test_a_wide_window_does_not_give_a_row_to_a_repeat_of_its_value():
+    volts = [230.0, 230.0, 231.0, 231.0, 230.0, 230.0, 230.0]
+    entries = [answered("m", START_MS + 2000 * n, voltage_l1=value) for n, value in enumerate(volts)]
+    rows = [reading("m", START_MS + 2000 * n + 180, voltage_l1=volts[n]) for n in (0, 2, 4)]
+    for window_ms in (450, 2_000, 4_500):
+        result = audit(entries, {"m": rows}, tolerance_ms=4_500, repeat_window_ms=window_ms, rules=RULES)
+        assert (result.missing, result.duplicated, result.suppressed) == (0, 0, 4), window_ms
+
+
 def test_a_heartbeat_that_does_not_come_is_missing():
     entries = [answered("m", START_MS + 1000 * n, voltage_l1=230.0) for n in range(15)]
     first = reading("m", START_MS + 7, voltage_l1=230.0)
