@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from lentera_drivers.profiles import LampProfile, MeterProfile, SensorProfile
 from lentera_model.commands import ConfirmedBy, Reason
@@ -209,4 +209,8 @@ class Driver(Protocol):
 
     def describe_plan(self) -> list[PlannedRequest]:
         """Say what the driver does on its bus."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """Return what was counted on the bus since the start, as plain data for status.json."""
         ...

@@ -280,7 +280,10 @@ class Gateway:
             self.link.state,
             journal,
             self.devices,
-            {bus_id: (self._bus_up(bus_id), poller.state) for bus_id, poller in self.pollers.items()},
+            {
+                bus_id: (self._bus_up(bus_id), poller.state, poller.driver.status())
+                for bus_id, poller in self.pollers.items()
+            },
         )
         try:
             write_status(self.loaded.status_file, status)

@@ -33,7 +33,7 @@ def build_status(
     link: LinkState,
     journal: JournalStatus,
     devices: DeviceBook,
-    buses: Mapping[str, tuple[bool, BusState]],
+    buses: Mapping[str, tuple[bool, BusState, Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """Return the status as plain data.
 
@@ -46,7 +46,7 @@ def build_status(
         link: the link's state.
         journal: the journal's.
         devices: all devices'.
-        buses: bus -> (up, state).
+        buses: bus -> (up, state, what its driver counted).
     """
 
     def at(monotonic: int | None) -> int | None:
@@ -72,8 +72,9 @@ def build_status(
                 "late": state.late,
                 "skipped": state.skipped,
                 "error": state.error,
+                "driver": driver,
             }
-            for bus, (up, state) in buses.items()
+            for bus, (up, state, driver) in buses.items()
         },
         "rss_bytes": resident_bytes(),
     }

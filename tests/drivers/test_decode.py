@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lentera_drivers.modbus.decode import compile_decoder, words_of
 from lentera_drivers.modbus.plan import plan_device, serial_cost
+from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import Endianness, MeterProfile, RegisterOrder, list_profiles, load_profile
 from lentera_drivers.profiles.register import Register
 from lentera_drivers.profiles.registers import RegisterType, decode_registers, exponent_of
@@ -15,7 +16,7 @@ from lentera_model.config import PaceRow
 from lentera_model.quantities import CATALOGUE
 
 METERS = [profile for profile in map(load_profile, list_profiles()) if isinstance(profile, MeterProfile)]
-LINE = serial_cost(9600, "N", 1)
+LINE = serial_cost(LineSettings(9600, "N", 1))
 ODD = st.sampled_from([0x0000, 0xFFFF, 0x8000, 0x7FFF, 0x7F80, 0x7FC0, 0xFF80, 0x0001])
 WORDS = st.integers(0, 0xFFFF) | ODD
 

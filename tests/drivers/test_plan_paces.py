@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from lentera_drivers.modbus.cover import Item, Rules, cover
 from lentera_drivers.modbus.holes import AbsentValue, ClosedRange, Refusals
 from lentera_drivers.modbus.plan import bus_load, plan_device, serial_cost, tcp_cost, turnaround_differs
+from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import MeterProfile, list_profiles, load_profile
 from lentera_model.config import PaceRow
 from tests.drivers.test_plan import meter
 
-LINE = serial_cost(9600, "N", 1)
+LINE = serial_cost(LineSettings(9600, "N", 1))
 ALL = (PaceRow(10.0, None),)
 METERS = [profile for profile in map(load_profile, list_profiles()) if isinstance(profile, MeterProfile)]
 
@@ -118,7 +119,7 @@ def test_a_slow_request_may_run_across_a_fast_one():
     profile = meter([(0, 2), (2, 2), (4, 2)], turnaround_ms=1000)
     names = [register.quantity for register in profile.registers]
     paces = (PaceRow(0.1, (names[1],)), PaceRow(60.0, (names[0], names[2])))
-    planned = plan_device(profile, paces, serial_cost(1200, "N", 1))
+    planned = plan_device(profile, paces, serial_cost(LineSettings(1200, "N", 1)))
     assert [(one.block.address, one.block.count, one.every_s) for one in planned] == [(0, 6, 60.0), (2, 2, 0.1)]
     assert [one.quantity for one in planned[0].block.registers] == [names[0], names[2]]
 

@@ -191,14 +191,12 @@ def test_the_health_of_an_adapter_with_a_slow_timer(tmp_path):
     (device / "driver").symlink_to(driver)
     (by_id / "usb-FTDI_RS485-if00").symlink_to(port)
     health = serial_health(port, sysfs=sysfs, by_id=by_id)
-    assert (health.driver, health.latency_timer_ms, health.is_slow) == ("ftdi_sio", 16, True)
+    assert (health.driver, health.latency_timer_ms) == ("ftdi_sio", 16)
     assert health.lasting_name == by_id / "usb-FTDI_RS485-if00"
-    assert health.may_be_renumbered
     assert health.low_latency is None
     assert health.held_by == ""
     named = serial_health(by_id / "usb-FTDI_RS485-if00", sysfs=sysfs, by_id=by_id)
     assert named.latency_timer_ms == 16
-    assert not named.may_be_renumbered
 
 
 async def test_opening_sets_the_slow_timer_of_an_adapter(terminal, tmp_path):
@@ -217,4 +215,4 @@ def test_the_health_of_nothing(tmp_path):
     health = serial_health(tmp_path / "ttyUSB9")
     assert not health.exists
     assert not health.may_open
-    assert not health.is_slow
+    assert health.latency_timer_ms is None

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles.meter import Register
 
 _REQUEST_CHARACTERS: Final = 8
 _REPLY_FRAME_CHARACTERS: Final = 5
-_SILENCE_CHARACTERS: Final = 3.5
-_MINIMUM_SILENCE_MS: Final = 1.75
-_FAST_BAUD: Final = 19200
 _TCP_ROUND_TRIP_MS: Final = 2.0
 _TCP_REGISTER_MS: Final = 0.002
 
@@ -62,12 +60,6 @@ class ReadBlock:
         """Address after the last register read."""
         return self.address + self.count
 
-    @property
-    def has_holes(self) -> bool:
-        """Whether registers are read that no value needs."""
-        needed = {address for register in self.registers for address in range(register.address, register.end)}
-        return len(needed.union(self.scales)) < self.count
-
     def seams(self) -> list[tuple[int, int]]:
         """Return where the request can be cut between values: (end before, address after)."""
         parts = [(register.address, register.end) for register in self.registers]
@@ -110,15 +102,9 @@ class ReadBlock:
         )
 
 
-def serial_cost(baud: int, parity: str, stop_bits: int) -> WireCost:
-    """Cost on a serial line: a character is a start bit, 8 bits, the parity bit if any, and the stop bits.
-
-    The silence is 3.5 characters, and 1.75 ms above 19200 baud (Modbus over Serial Line V1.02, 2.5.1.1).
-    """
-    character_ms = (9 + (parity != "N") + stop_bits) * 1000 / baud
-    silence_ms = (
-        _MINIMUM_SILENCE_MS if baud > _FAST_BAUD else max(_MINIMUM_SILENCE_MS, _SILENCE_CHARACTERS * character_ms)
-    )
+def serial_cost(settings: LineSettings) -> WireCost:
+    """Cost on a serial line in these settings."""
+    character_ms, silence_ms = settings.character_s * 1000, settings.silence_s * 1000
     frames_ms = (_REQUEST_CHARACTERS + _REPLY_FRAME_CHARACTERS) * character_ms
     return WireCost(request_ms=frames_ms + 2 * silence_ms, register_ms=2 * character_ms, silence_ms=silence_ms)
 

@@ -22,9 +22,9 @@ class Breaker:
     misses: int = 0
     rests_until_ms: int = 0
 
-    def is_resting(self, now_ms: int) -> bool:
-        """Whether the unit must not be asked now."""
-        return self.misses > 0 and now_ms < self.rests_until_ms
+    def rests_for_ms(self, now_ms: int) -> int:
+        """How long the unit must still not be asked; 0 when it may be."""
+        return max(0, self.rests_until_ms - now_ms) if self.misses else 0
 
     @property
     def needs_probe(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lentera_drivers.interface import (
     BusDownError,
@@ -119,7 +119,7 @@ class ModbusDriver:
 
     def _refuse_resting(self, unit: Unit) -> None:
         now_ms = self._clock()
-        rest_s = max((unit.breaker.rests_until_ms - now_ms) / 1000, self._line.silent_may_be_asked_in_s())
+        rest_s = max(unit.breaker.rests_for_ms(now_ms) / 1000, self._line.silent_may_be_asked_in_s())
         if rest_s > 0:
             misses = f"no answer {unit.breaker.misses} times"
             raise DeviceRestingError(unit.device.id, f"unit {unit.unit}: {misses}, asked again in {rest_s:.1f} s")
@@ -328,6 +328,10 @@ class ModbusDriver:
             for live in unit.blocks
             for block in (live.paced.block,)
         ]
+
+    def status(self) -> Mapping[str, Any]:
+        """Return what was counted on the line; see `Driver.status`."""
+        return self._line.status()
 
     def _missed(self, unit: Unit, error: DriverError) -> None:
         """Note a silence, an answer that cannot be used, or a bus that is down (which is no fault of the device)."""

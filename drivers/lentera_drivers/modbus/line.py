@@ -122,7 +122,7 @@ class ModbusLine:
         self._clock = clock
         self._timeout_s = bus.timeout_ms / 1000
         self._settings = LineSettings(bus.baud, bus.parity, bus.stop_bits)
-        self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(bus.baud, bus.parity, bus.stop_bits)
+        self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(self._settings)
         self.window = window if bus.transport == "tcp" else 1
         self.counters = LineCounters()
         self.dead_time = DeadTime()
@@ -163,6 +163,17 @@ class ModbusLine:
         """Return how long a unit takes to begin its answers, of those measured last; None before the first few."""
         return self._turnarounds.typical_ms(unit)
 
+    def status(self) -> dict[str, int]:
+        """Return what was counted, without what never happened."""
+        counters = self.counters
+        counted = {name: getattr(counters, name) for name in LineCounters.__slots__}
+        counted["openings"] = self._connection.openings
+        if self.tcp is not None:
+            counted["stale"] = self.tcp.stale
+        if self.rtu is not None:
+            counted |= {"echoes": self.rtu.echoes, "chatter": self.rtu.chatter, "noise_bytes": self.rtu.noise_bytes}
+        return {name: count for name, count in counted.items() if count}
+
     def silent_may_be_asked_in_s(self) -> float:
         """Return after how many seconds a unit that was silent may cost this bus time again; 0 for now."""
         now_ms = asyncio.get_running_loop().time() * 1000
@@ -192,6 +203,7 @@ class ModbusLine:
             gap_ms: silence that the unit wants beyond 3.5 characters.
             priority: READ or WRITE.
             canary: read first where an answer of this unit is overdue; its length must be that of no other request.
+                None where the block is a canary itself.
 
         Raises:
             BusDownError, DeviceTimeoutError, DeviceRefusedError, DeviceReplyError: see `Driver.read`.
@@ -201,9 +213,17 @@ class ModbusLine:
         if not lock.try_take():
             await lock.take(priority)
         try:
+            if self.rtu is not None:
+                # Who spoke while nobody was asked is late, or two masters are on the line: either way, in doubt.
+                self._doubtful.update(frame[0] for frame in self.rtu.take_unasked())
+            watch_s = 0.0
             if unit in self._doubtful:
-                await self._ask_canary(device, unit, canary, gap_ms)
-            data, stamp_ms = await self._ask(device, question, gap_ms)
+                watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
+                if canary is not None:
+                    await self._ask_canary(device, self._reading(unit, canary), gap_ms, watch_s)
+                    watch_s = 0.0
+            data, stamp_ms = await self._ask(device, question, gap_ms, watch_s)
+            self._doubtful.discard(unit)
         finally:
             lock.give_back()
         return Reply(data, stamp_ms)
@@ -237,19 +257,12 @@ class ModbusLine:
             question = self._questions[key] = reading(*key)
         return question
 
-    async def _ask_canary(self, device: str, unit: int, canary: ReadBlock | None, gap_ms: float) -> None:
+    async def _ask_canary(self, device: str, canary: Question, gap_ms: float, watch_s: float) -> None:
         """See that the unit's answers match the questions again; a refusal of the very question does too."""
-        if canary is None:
-            self._doubtful.discard(unit)
-            return
         self.counters.canaries += 1
-        try:
-            worst_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
-            await self._ask(device, self._reading(unit, canary), gap_ms, watch_s=worst_s)
-        except DeviceRefusedError:
-            # An exception carries no length: it may be the late answer to anything. Silence was kept before it.
-            pass
-        self._doubtful.discard(unit)
+        # An exception carries no length: it may be the late answer to anything. Silence was kept before it.
+        with suppress(DeviceRefusedError):
+            await self._ask(device, canary, gap_ms, watch_s)
 
     async def _ask(self, device: str, question: Question, gap_ms: float, watch_s: float = 0.0) -> tuple[bytes, int]:
         """Ask on an open, silent line, and turn what can go wrong into the drivers' errors."""

@@ -12,6 +12,8 @@ from typing import Final, Literal
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
+from lentera_drivers.modbus.rtu_frames import is_whole
+
 Framing = Literal["rtu", "tcp"]
 _DECODER: Final = DecodePDU(False)
 _RTU: Final = FramerRTU(_DECODER)
@@ -156,7 +158,7 @@ def _find_rtu(request: ModbusPDU, data: bytes) -> tuple[int, ModbusPDU, int, int
         if size is None or start + size > len(data):
             continue
         frame = data[start : start + size]
-        if FramerRTU.compute_CRC(frame[:-_CRC_BYTES]) != int.from_bytes(frame[-_CRC_BYTES:]):
+        if not is_whole(frame):
             continue
         pdu = _DECODER.decode(frame[1:-_CRC_BYTES])
         if pdu is None:

@@ -28,8 +28,6 @@ from lentera_drivers.modbus.raw_answer import (
 )
 from lentera_drivers.modbus.transport import ByteTransport, LineSettings, OpenSerial, OpenTransport, SerialTransport
 
-_LEAST_SILENCE_S: Final = 0.00175
-_SILENCE_CHARACTERS: Final = 3.5
 _NOISE_ENDS_S: Final = 0.03
 """Bytes that are no frame are over after this silence (USB adapters hand bytes over in lumps of up to 16 ms)."""
 _NOISE_CHARACTERS: Final = 10
@@ -193,7 +191,7 @@ class RawPort:
         """Keep the silence of 3.5 characters that goes before a frame; on a line that never rests, not for ever."""
         if self.framing == "tcp":
             return
-        silence_s = max(_LEAST_SILENCE_S, _SILENCE_CHARACTERS * self.character_s)
+        silence_s = LineSettings().silence_s if self._serial is None else self._serial.settings.silence_s
         give_up = self._now() + _WAIT_FOR_SILENCE_S
         while (until := min(self._busy_until + silence_s, give_up)) > self._now():  # noqa: ASYNC110
             await asyncio.sleep(until - self._now())

@@ -54,16 +54,6 @@ class SerialHealth:
     low_latency: bool | None = None
     rs485: Rs485 | None = None
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether the adapter keeps answers back longer than it must."""
-        return self.latency_timer_ms is not None and self.latency_timer_ms > _FAST_TIMER_MS
-
-    @property
-    def may_be_renumbered(self) -> bool:
-        """Whether the port was named by a number that another adapter can have after the next start."""
-        return self.lasting_name is not None and self.lasting_name != self.port
-
 
 def serial_health(port: Path, *, sysfs: Path = SYSFS, by_id: Path = BY_ID, proc: Path = PROC) -> SerialHealth:
     """Look at a port without disturbing who uses it.

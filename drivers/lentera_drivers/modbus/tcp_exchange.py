@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lentera_drivers.modbus.question import GoneError, NoAnswerError, Question, UnfitAnswerError
+from lentera_drivers.modbus.question import GoneError, NoAnswerError, Question, RefusedError, UnfitAnswerError
 from lentera_drivers.modbus.transport import ByteTransport
 
 _HEAD_BYTES: Final = 7
@@ -97,7 +97,7 @@ class TcpExchange:
             if unit != question.unit:
                 raise UnfitAnswerError(f"unit {unit} answered what unit {question.unit} was asked")
             data = question.data_of(pdu)
-        except Exception as error:  # noqa: BLE001 (handed to whoever asked)
+        except (UnfitAnswerError, RefusedError) as error:
             answer.set_exception(error)
             return
         now = asyncio.get_running_loop().time()

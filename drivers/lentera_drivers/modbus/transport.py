@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
+_FAST_BAUD: Final = 19200
+_LEAST_SILENCE_S: Final = 0.00175
+_SILENCE_CHARACTERS: Final = 3.5
 OnBytes = Callable[[bytes], None]
 """Called in the event loop with the bytes that have come, in order."""
 OnLost = Callable[[Exception | None], None]
@@ -28,6 +31,16 @@ class LineSettings:
     def character_s(self) -> float:
         """Time of one character in seconds: start bit, 8 bits, the parity bit if any, stop bits."""
         return (9 + (self.parity != "N") + self.stop_bits) / self.baud
+
+    @property
+    def silence_s(self) -> float:
+        """The silence that ends a frame, in seconds: 3.5 characters, and 1.75 ms above 19200 baud.
+
+        Modbus over Serial Line V1.02, 2.5.1.1.
+        """
+        if self.baud > _FAST_BAUD:
+            return _LEAST_SILENCE_S
+        return max(_LEAST_SILENCE_S, _SILENCE_CHARACTERS * self.character_s)
 
     def __str__(self) -> str:
         """For people: 9600 8N1."""

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from pymodbus.framer import FramerRTU
-
 from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer, Sign
 from lentera_drivers.modbus.raw_port import RawPort
+from lentera_drivers.modbus.rtu_frames import frames_in
 from lentera_drivers.modbus.transport import LineSettings, OpenSerial
 from lentera_gateway.commissioning.diagnosis import PortState, Symptoms, UnitSymptoms
 
@@ -20,8 +19,6 @@ _LINGER_S: Final = 0.2
 _TIMES: Final = 6
 _ELSEWHERE_UNITS: Final = 8
 _ELSEWHERE_PATIENCE_S: Final = 0.15
-_SHORTEST_FRAME: Final = 5
-_LONGEST_FRAME: Final = 256
 _STATES: Final = {
     errno.ENOENT: PortState.MISSING,
     errno.ENODEV: PortState.MISSING,
@@ -91,7 +88,7 @@ async def _look(
         settings=settings,
         idle_bytes=len(idle),
         idle_zeros=idle.count(0) / len(idle) if idle else 0.0,
-        idle_frames=count_frames(idle),
+        idle_frames=len(frames_in(idle)),
         echo=port.echoes,
         units=told,
         elsewhere=elsewhere,
@@ -133,21 +130,3 @@ async def _elsewhere(port: RawPort, units: Sequence[int], others: Sequence[LineS
                 found.append(settings)
                 break
     return tuple(found)
-
-
-def count_frames(data: bytes) -> int:
-    """Return how many good RTU frames stand in bytes that nobody asked for."""
-    count = at = 0
-    while at + _SHORTEST_FRAME <= len(data):
-        size = next(
-            (
-                size
-                for size in range(_SHORTEST_FRAME, min(_LONGEST_FRAME, len(data) - at) + 1)
-                if any(data[at : at + size])
-                and FramerRTU.compute_CRC(data[at : at + size - 2]) == int.from_bytes(data[at + size - 2 : at + size])
-            ),
-            0,
-        )
-        count += size > 0
-        at += size or 1
-    return count

@@ -19,7 +19,6 @@ QUICK_S: Final = 0.06
 QUICK_CHARACTERS: Final = 42
 PATIENT_S: Final = 0.3
 QUESTION_CHARACTERS: Final = 8
-SILENCE_CHARACTERS: Final = 3.5
 
 _USUAL_BAUDS: Final = (9600, 19200, 2400, 4800)
 _PARITIES: Final[tuple[Literal["N", "E"], ...]] = ("N", "E")
@@ -50,15 +49,10 @@ class Leg:
     units: tuple[int, ...]
     patience_s: float
 
-    @property
-    def silent_s(self) -> float:
-        """How long it takes when nobody answers, in seconds."""
-        return len(self.units) * question_s(self.settings, self.patience_s)
-
 
 def question_s(settings: LineSettings, patience_s: float) -> float:
     """Return how long a question without an answer takes: its characters, the silence before it, the patience."""
-    return (QUESTION_CHARACTERS + SILENCE_CHARACTERS) * settings.character_s + patience_s
+    return QUESTION_CHARACTERS * settings.character_s + settings.silence_s + patience_s
 
 
 def quick_s(settings: LineSettings) -> float:

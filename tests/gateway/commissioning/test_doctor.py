@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from lentera_drivers.modbus.rtu_frames import frames_in
 from lentera_drivers.modbus.transport import LineSettings, OnBytes, OnLost
 from lentera_gateway.commissioning.diagnosis import Cause, PortState, Symptoms, UnitSymptoms, diagnose
-from lentera_gateway.commissioning.doctor import count_frames, examine
+from lentera_gateway.commissioning.doctor import examine
 from lentera_sim.virtual_time import run_in_virtual_time
 from tests.gateway.commissioning import scenes
 from tests.gateway.commissioning.small_line import Meter, SmallLine
@@ -103,5 +104,5 @@ def test_a_port_that_does_not_open_is_told_by_its_reason() -> None:
 
 def test_frames_of_another_master_are_counted() -> None:
     frame = bytes.fromhex("010300000002c40b")
-    assert count_frames(frame + b"\x55" + frame) == 2
-    assert count_frames(b"\x00" * 50) == 0
+    assert len(frames_in(frame + b"\x55" + frame)) == 2
+    assert frames_in(b"\x00" * 50) == []
