@@ -15,7 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bench.line_meters import BITS_A_CHARACTER
+from lentera_sim.wires.crc import crc16
 
+BEHIND_FOR = 4
+"""Questions that a unit stays behind for."""
 TICK_S = 0.05
 """A stamp's resolution in simulated seconds."""
 _TICKS = 1 << 21
@@ -24,6 +27,7 @@ OnBytes = Callable[[bytes], None]
 
 FAULTS: Mapping[str, float] = {
     "late": 0.02,  # the reply comes after the reader has given up, often into its next question
+    "behind": 0.01,  # the unit, or what stands before it, answers its next questions with the replies before them
     "silent": 0.01,
     "exception": 0.01,
     "damaged": 0.02,  # one to three bits, or a burst of up to 16, are wrong: what a CRC is made to find
@@ -44,22 +48,6 @@ def is_true(value: int, unit: int, place: int, asked_s: float, answered_s: float
     if value >> 21 != (unit & 0x1F) << 6 | place % _PLACES:
         return False
     return int(asked_s / TICK_S) <= value % _TICKS <= int(answered_s / TICK_S)
-
-
-_CRC_TABLE: list[int] = []
-for _byte in range(256):
-    _value = _byte
-    for _ in range(8):
-        _value = (_value >> 1) ^ 0xA001 if _value & 1 else _value >> 1
-    _CRC_TABLE.append(_value)
-
-
-def crc(data: bytes) -> bytes:
-    """The CRC of Modbus RTU, low byte first."""
-    value = 0xFFFF
-    for byte in data:
-        value = value >> 8 ^ _CRC_TABLE[(value ^ byte) & 0xFF]
-    return value.to_bytes(2, "little")
 
 
 def damaged(frame: bytes, rng: random.Random) -> bytes:
@@ -102,6 +90,9 @@ class HostileWire:
     _rng: random.Random = field(init=False)
     _now: HostileTransport | None = field(init=False, default=None)
     _free_at: float = field(init=False, default=0.0)
+    _behind: dict[int, list[tuple[bytes, float]]] = field(
+        init=False, default_factory=dict[int, list[tuple[bytes, float]]]
+    )
 
     def __post_init__(self) -> None:
         """Seed the faults."""
@@ -121,8 +112,10 @@ class HostileWire:
         self.questions += 1
         loop = asyncio.get_running_loop()
         fault = self._draw()
-        if fault == "silent":
+        asked = self._overdue(question, fault)
+        if fault == "silent" or asked is None:
             return
+        question, read_s = asked
         wait_s = self.turnaround_s + len(question) * BITS_A_CHARACTER / self.baud
         if fault == "late":
             wait_s = self.timeout_s * self._rng.uniform(0.9, 3.0)
@@ -130,7 +123,26 @@ class HostileWire:
         begin = loop.time() + wait_s
         if self.kind == "rtu_over_tcp":
             begin = self._free_at = max(begin, self._free_at)
-        loop.call_at(begin, self._reply, question, fault, transport)
+        loop.call_at(begin, self._reply, question, read_s, fault, transport)
+
+    def _overdue(self, question: bytes, fault: str | None) -> tuple[bytes, float] | None:
+        """Return what is answered now, and when it was read: this question, or the one before of a unit that is behind.
+
+        A unit that falls behind says nothing to this question, is one behind for a few, and then forgets the last.
+        """
+        unit, now_s = question[6 if self.kind == "tcp" else 0], asyncio.get_running_loop().time()
+        kept = self._behind.get(unit)
+        if kept is None:
+            if fault != "behind":
+                return question, now_s
+            self._behind[unit] = [(question, now_s)] * BEHIND_FOR
+            return None
+        before = kept.pop()
+        if not kept:
+            del self._behind[unit]
+            return before
+        kept[-1] = (question, now_s)
+        return before
 
     def _draw(self) -> str | None:
         at = self._rng.random()
@@ -141,7 +153,7 @@ class HostileWire:
                 return fault
         return None
 
-    def _reply(self, question: bytes, fault: str | None, transport: HostileTransport) -> None:
+    def _reply(self, question: bytes, read_s: float, fault: str | None, transport: HostileTransport) -> None:
         loop = asyncio.get_running_loop()
         head, body = (question[:6], question[6:]) if self.kind == "tcp" else (b"", question[:-2])
         unit, function, address, count = struct.unpack(">BBHH", body)
@@ -154,7 +166,7 @@ class HostileWire:
             else:
                 places = range(address // 2, (address + count) // 2)
                 pdu = bytes([function, 2 * count]) + b"".join(
-                    struct.pack(">I", stamp(unit, place, loop.time())) for place in places
+                    struct.pack(">I", stamp(unit, place, read_s)) for place in places
                 )
         for delay_s, piece in self._pieces(self._frame(head, bytes([unit]) + pdu), fault):
             loop.call_later(delay_s + len(piece) * BITS_A_CHARACTER / self.baud, transport.deliver, piece)
@@ -162,7 +174,7 @@ class HostileWire:
     def _frame(self, head: bytes, body: bytes) -> bytes:
         if self.kind == "tcp":
             return head[:4] + len(body).to_bytes(2, "big") + body
-        return body + crc(body)
+        return body + crc16(body)
 
     def _pieces(self, frame: bytes, fault: str | None) -> list[tuple[float, bytes]]:
         """What arrives, and after how many seconds. On TCP bytes arrive as they were sent or not at all."""
@@ -180,7 +192,7 @@ class HostileWire:
             return [(0.0, rng.randbytes(rng.randint(1, 12))), (0.004, frame)]
         if fault == "chatter":
             body = bytes([rng.randint(200, 240), 3, 4]) + rng.randbytes(4)
-            return [(0.0, body + crc(body)), (0.004, frame)]
+            return [(0.0, body + crc16(body)), (0.004, frame)]
         return [(0.0, frame)]
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.load import Image
+from lentera_sim.wires.crc import crc16
 
 BITS_A_CHARACTER = 10
 SILENCE_CHARACTERS = 3.5
@@ -63,16 +64,6 @@ class Timing:
     def least_s(self, characters: int) -> float:
         """The physical limit: characters of question and reply, two silences, the unit's turnaround."""
         return characters * self.character_s + 2 * self.silence_s + self.turnaround_s
-
-
-def crc(data: bytes) -> bytes:
-    """The CRC of Modbus RTU, low byte first."""
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
-    return value.to_bytes(2, "little")
 
 
 class Line:
@@ -137,13 +128,13 @@ class Line:
         self._free_at_s = answered_s
 
     def _reply(self, frame: bytes) -> bytes | None:
-        if len(frame) != _REQUEST or crc(frame[:-2]) != frame[-2:] or (image := self.images.get(frame[0])) is None:
+        if len(frame) != _REQUEST or crc16(frame[:-2]) != frame[-2:] or (image := self.images.get(frame[0])) is None:
             return None
         address, count = int.from_bytes(frame[2:4], "big"), int.from_bytes(frame[4:6], "big")
         data = image.at(time.time_ns() // 1_000_000)[2 * address : 2 * (address + count)]
         known = len(data) == 2 * count
         body = bytes([frame[0], frame[1], len(data)]) + data if known else bytes([frame[0], frame[1] | 0x80, 2])
-        return body + crc(body)
+        return body + crc16(body)
 
     def write_log(self, path: Path) -> None:
         """Write the transactions down, the number of collisions first."""
