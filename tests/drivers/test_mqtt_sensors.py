@@ -202,3 +202,15 @@ async def test_a_level_cannot_be_set_on_a_sensor(mosquitto, name):
         end = await street.driver.set_level(name, 50, 0.5)
     assert end.outcome == "failed"
     assert "level" in end.reason_text
+
+
+async def test_what_a_lamp_measures_while_it_says_that_it_has_failed_is_marked(mosquitto, name):
+    street = Street(mosquitto.host, mosquitto.port, name)
+    async with street, aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
+        await street.ready()
+        await street.settled()
+        for failed in (0, 1):
+            said = {"state": "ON", "brightness": 254, "power": 2.0, "lamp_failure": failed}
+            await client.publish(f"zigbee2mqtt/{name}", json.dumps(said), qos=1)
+        await street.until(lambda: len(street.samples) == 2)
+    assert [sample.quality for sample in street.samples] == [Quality.GOOD, Quality.DEVICE_FAULT]

@@ -261,6 +261,8 @@ class MqttDriver:
                     quality = Quality.SUSPECT  # it may be the echo of our own command
                 device.news.set()
             device.keep(role, message.values, stamp_ms)
+            if message.values.get("lamp_failure", 0.0) > 0:
+                quality = max(quality, Quality.DEVICE_FAULT)
         if message.values:
             device.ok_ms.update(dict.fromkeys(message.values, now_ms))
             self.on_sample(Sample(device.device.id, device.profile_id, stamp_ms, message.values, quality))
