@@ -10,6 +10,8 @@ import structlog
 
 def configure_logging() -> None:
     """Log JSON lines to stderr: time (UTC), level, event and its fields."""
+    # It writes a line for each frame that it cannot read: on a noisy line that is the card's death. We count them.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

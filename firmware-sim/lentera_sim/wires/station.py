@@ -14,8 +14,6 @@ from lentera_sim.wires.settings import WireSettings
 from lentera_sim.wires.unit import Answer, ModbusUnit
 
 BROADCAST = 0
-_FIXED_CODES = (3, 4, 6)
-_WRITE_SEVERAL = 16
 Note = Callable[[Answer, bool, float], None]
 """Told of each answer once it has been sent: whether whole, and seconds from the end of the question to its end."""
 
@@ -24,7 +22,7 @@ class Station(Speaker):
     """A unit on a line.
 
     Attributes:
-        unit_id: what it listens to; `unit.unit_id_register` lets a write change it.
+        unit_id: what it listens to.
         turnaround_s: from the silence after a question to the first bit of the answer.
         jitter: share by which it varies.
     """
@@ -76,11 +74,6 @@ class Station(Speaker):
 
 def request_of(frame: bytes) -> ModbusPDU | None:
     """Decode a question from a whole frame; None where its contents are no question of the right length."""
-    # A zero byte after a right frame leaves the CRC right: the length alone shows it.
-    if frame[1] in _FIXED_CODES and len(frame) != 8:
-        return None
-    if frame[1] == _WRITE_SEVERAL and (len(frame) < 9 or len(frame) != 9 + frame[6]):
-        return None
     try:
         request = DecodePDU(True).decode(frame[1:-2])
     except (ModbusException, ValueError, IndexError):
