@@ -64,19 +64,20 @@ def build_status(
             device: {"online": state.online, "reason": state.reason, "last_ok": at(state.last_ok_ms)}
             for device, state in devices.states.items()
         },
-        "buses": {
-            bus: {
-                "up": up,
-                "polls": state.polls,
-                "failures": state.failures,
-                "late": state.late,
-                "skipped": state.skipped,
-                "error": state.error,
-                "driver": driver,
-            }
-            for bus, (up, state, driver) in buses.items()
-        },
+        "buses": {bus: _bus(up, state, driver) for bus, (up, state, driver) in buses.items()},
         "rss_bytes": resident_bytes(),
+    }
+
+
+def _bus(up: bool, state: BusState, driver: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "up": up,
+        "polls": state.polls,
+        "failures": state.failures,
+        "late": state.late,
+        "skipped": state.skipped,
+        "error": state.error,
+        "driver": driver,
     }
 
 

@@ -214,3 +214,14 @@ async def test_what_a_lamp_measures_while_it_says_that_it_has_failed_is_marked(m
             await client.publish(f"zigbee2mqtt/{name}", json.dumps(said), qos=1)
         await street.until(lambda: len(street.samples) == 2)
     assert [sample.quality for sample in street.samples] == [Quality.GOOD, Quality.DEVICE_FAULT]
+
+
+async def test_what_was_of_no_use_is_counted_for_the_status_file(mosquitto, name):
+    topic = f"zigbee2mqtt/{name}"
+    street = await published(
+        mosquitto, PLUG, name, (topic, b"junk"), (topic, b'{"power": 3}'), until=lambda street: street.samples
+    )
+    status = street.driver.status()
+    assert (status["malformed"], status["messages"]) == (1, 2)
+    assert status["devices"][name]["malformed"] == 1
+    assert "JSON" in status["devices"][name]["last"]
