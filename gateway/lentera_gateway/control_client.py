@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -74,7 +75,9 @@ def ask(socket_path: Path, request: Mapping[str, Any], timeout_s: float) -> dict
             connection.settimeout(timeout_s)
             with short_address(socket_path) as address:
                 connection.connect(address)
-            connection.sendall(msgspec.json.encode(request) + b"\n")
+            # A gateway that is too busy says so and hangs up before it has heard the question: its answer is there.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(msgspec.json.encode(request) + b"\n")
             line = _read_line(connection, deadline)
     except TimeoutError as error:
         raise ControlTimeoutError(f"the gateway at {socket_path} did not answer within {timeout_s:g} s") from error
