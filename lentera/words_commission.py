@@ -150,6 +150,7 @@ Port yang sedang dipakai gateway akan ditolak: hentikan gateway dulu.""",
   lentera gateway write /dev/ttyUSB0 5 20 16512 0
   lentera gateway write /dev/ttyUSB0 5 20 16512 0 --yes --json""",
     ),
+    "scan.swapped": ("words swapped", "word ditukar"),
     "write.sure": (
         "Write {words} to register {address} of unit {unit}?",
         "Tulis {words} ke register {address} unit {unit}?",

@@ -195,7 +195,8 @@ def _show_left_out(plan: NewConfig, words: Words) -> None:
 def _model(one: FoundUnit) -> str:
     if one.best is None:
         return ", ".join(dict.fromkeys(candidate.profile for candidate in one.candidates)) or "-"
-    altered = (["words swapped"] if one.best.swapped else []) + ([f"{one.best.shift:+d}"] if one.best.shift else [])
+    altered = [reader_words()("scan.swapped")] if one.best.swapped else []
+    altered += [f"{one.best.shift:+d}"] if one.best.shift else []
     return one.best.profile + (f" ({', '.join(altered)})" if altered else "")
 
 

@@ -91,6 +91,8 @@ async def test_a_running_gateway_says_why(tmp_path):
         await it.until(lambda: it.status().get("ready"))
         await it.until(lambda: it.cloud.readings())
         assert await verdict(folder, "meter-cabinet", "voltage_l1") in ("stored", "queued")
+        assert it.status()["buses"]["rs485-0"]["driver"]["replies"] > 0
+        assert it.status()["buses"]["lamps"]["driver"]["messages"] > 0
         await says(folder, "meter-office", "energy_active_export", "deadband")
         assert await verdict(folder, "lamp-001", "level_percent") in ("stored", "queued", "late")
 

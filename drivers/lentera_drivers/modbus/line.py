@@ -25,6 +25,7 @@ from lentera_drivers.modbus.breaker import DeadTime
 from lentera_drivers.modbus.connection import Connection
 from lentera_drivers.modbus.priority_lock import READ, WRITE, PriorityLock
 from lentera_drivers.modbus.question import (
+    EXCEPTIONS,
     WRITE_ONE,
     GoneError,
     NoAnswerError,
@@ -49,17 +50,6 @@ _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
 _WINDOW_AGAIN_S: Final = 600.0
 """A device that could not take several questions at once is tried with them again after this time."""
 _QUESTIONS_KEPT: Final = 4096
-_EXCEPTIONS: Final = {
-    1: "illegal function: it does not know this function code",
-    2: "illegal data address: it has no such register",
-    3: "illegal data value: it does not accept this number of registers",
-    4: "device failure",
-    5: "acknowledge: it needs longer",
-    6: "busy",
-    8: "memory parity error",
-    10: "gateway path unavailable",
-    11: "gateway target device failed to respond",
-}
 _TARGET_SILENT: Final = (10, 11)
 
 
@@ -310,7 +300,7 @@ class ModbusLine:
         self.counters.replies += 1
         self._timeouts_in_a_row = 0
         self._connection.proved()
-        meaning = _EXCEPTIONS.get(error.number, "unknown exception")
+        meaning = EXCEPTIONS.get(error.number, "unknown exception")
         place = self._place(question)
         if error.number in _TARGET_SILENT:
             self._spend(asked_at)

@@ -6,7 +6,7 @@ the bytes directly is the reply with registers: see docs/decisions/0008-our-own-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,18 @@ _ANSWERS: Final = DecodePDU(False)
 _RTU: Final = FramerRTU(_ANSWERS)
 _SOCKET: Final = FramerSocket(_ANSWERS)
 _FAILED: Final = 0x80
+EXCEPTIONS: Final[Mapping[int, str]] = {
+    1: "illegal function: it does not know this function code",
+    2: "illegal data address: it has no such register",
+    3: "illegal data value: it does not accept this number of registers, or this value",
+    4: "device failure",
+    5: "acknowledge: it needs longer",
+    6: "busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target device failed to respond",
+}
+"""What the numbers of exceptions mean (Modbus Application Protocol V1.1b3, 7)."""
 
 
 class NoAnswerError(Exception):

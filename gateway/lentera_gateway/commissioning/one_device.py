@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
+from lentera_drivers.modbus.question import EXCEPTIONS
 from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer
 from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.profiles import MeterProfile
@@ -138,23 +139,11 @@ async def write_registers(
     return WriteReport(unit, address, before.words, words, after.words, tuple(raw))
 
 
-_EXCEPTIONS: Final[Mapping[int, str]] = {
-    1: "it does not know the function",
-    2: "it has no such register",
-    3: "it does not accept this number or value",
-    4: "device failure",
-    5: "it needs longer",
-    6: "it is busy",
-    10: "the converter has no path to it",
-    11: "nobody answered the converter",
-}
-
-
 def why_not(answer: RawAnswer) -> str:
     """Say in words what came instead of registers."""
     if answer.kind is AnswerKind.EXCEPTION:
         code = answer.exception_code or 0
-        return f"exception {code}: {_EXCEPTIONS.get(code, 'unknown')}"
+        return f"exception {code}: {EXCEPTIONS.get(code, 'unknown')}"
     if answer.kind is AnswerKind.SILENCE:
         return "no answer"
     return f"broken answer ({', '.join(sorted(answer.signs))}): {answer.heard[:32].hex(' ')}"
