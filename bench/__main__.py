@@ -1,4 +1,4 @@
-"""Print every figure: `python -m bench [--json] [--only demo|journal|series|cold|wire32|tcp100|window|million]`."""
+"""Print every figure: `python -m bench [--json] [--only NAME]`, where NAME is one of those in BENCHES."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ BENCHES = {
     "tcp100": "bench.tcp100",
     "window": "bench.window",
     "million": "bench.million",
+    "sim_cost": "bench.sim_cost",
 }
 
 

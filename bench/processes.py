@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import psutil
 
@@ -33,6 +33,40 @@ class Usage:
     cpu_s: float
     rss_mb: float
     at_s: float
+
+
+class Watched(Protocol):
+    """What `watch` looks at."""
+
+    @property
+    def name(self) -> str:
+        """What its figures are called."""
+        ...
+
+    def usage(self) -> Usage:
+        """What it has used by now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One process without its children, whoever started it."""
+
+    name: str
+    pid: int
+
+    def usage(self) -> Usage:
+        """What it has used by now. Raises ChildFailedError if it has ended."""
+        try:
+            return _used([psutil.Process(self.pid)])
+        except psutil.NoSuchProcess as error:
+            raise ChildFailedError(f"{self.name} (process {self.pid}) has ended") from error
+
+
+def _used(processes: Sequence[psutil.Process]) -> Usage:
+    times = [process.cpu_times() for process in processes]
+    cpu_s = sum(one.user + one.system for one in times)
+    return Usage(cpu_s, sum(one.memory_info().rss for one in processes) / 1e6, time.monotonic())
 
 
 class Child:
@@ -70,10 +104,7 @@ class Child:
         """What it and its children have used by now. Raises ChildFailedError if it has ended."""
         if self._process.poll() is not None:
             raise ChildFailedError(f"{self.name} ended with code {self._process.returncode}:\n{self.tail()}")
-        tree = [root := psutil.Process(self.pid), *root.children(recursive=True)]
-        times = [process.cpu_times() for process in tree]
-        cpu_s = sum(one.user + one.system for one in times)
-        return Usage(cpu_s, sum(one.memory_info().rss for one in tree) / 1e6, time.monotonic())
+        return _used([root := psutil.Process(self.pid), *root.children(recursive=True)])
 
     def wait_for(self, ready: Callable[[], bool], limit_s: float = START_LIMIT_S, what: str = "not ready") -> None:
         """Wait until `ready` says so. Raises ChildFailedError when the child ends first or the time is over."""
@@ -134,7 +165,7 @@ class Span:
         return self.end_s - self.begin_s
 
 
-def watch(children: Sequence[Child], seconds: float, say: Callable[[str], None] | None = None) -> Span:
+def watch(children: Sequence[Watched], seconds: float, say: Callable[[str], None] | None = None) -> Span:
     """Let `seconds` pass and return what the children used of them, looking at their memory each second."""
     begun = {child.name: child.usage() for child in children}
     begin_s = time.monotonic()
