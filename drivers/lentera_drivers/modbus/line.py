@@ -31,6 +31,7 @@ from lentera_drivers.modbus.question import (
     NoAnswerError,
     Question,
     RefusedError,
+    Said,
     UnfitAnswerError,
     reading,
     writing,
@@ -120,6 +121,7 @@ class ModbusLine:
         self._window_again_at = 0.0
         self._turnarounds = Turnarounds()
         self._doubtful: set[int] = set()
+        self._last_length: dict[int, int] = {}
         self._timeouts_in_a_row = 0
         self._questions: dict[tuple[int, int, int, int], Question] = {}
         self.rtu: RtuExchange | None = None
@@ -183,6 +185,7 @@ class ModbusLine:
         gap_ms: float = 0,
         priority: int = READ,
         canary: ReadBlock | None = None,
+        trace: list[Said] | None = None,
     ) -> Reply:
         """Read the block's registers from a unit; `device` names it in errors.
 
@@ -194,6 +197,7 @@ class ModbusLine:
             priority: READ or WRITE.
             canary: read first where an answer of this unit is overdue; its length must be that of no other request.
                 None where the block is a canary itself.
+            trace: takes the bytes of every question that this read puts, for people.
 
         Raises:
             BusDownError, DeviceTimeoutError, DeviceRefusedError, DeviceReplyError: see `Driver.read`.
@@ -210,18 +214,29 @@ class ModbusLine:
             if unit in self._doubtful:
                 watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
                 if canary is not None:
-                    await self._ask_canary(device, self._reading(unit, canary), gap_ms, watch_s)
+                    await self._ask_canary(device, self._reading(unit, canary), gap_ms, watch_s, trace)
                     watch_s = 0.0
-            data, stamp_ms = await self._ask(device, question, gap_ms, watch_s)
-            self._doubtful.discard(unit)
+            before = self._last_length.get(unit)
+            data, stamp_ms = await self._ask(device, question, gap_ms, watch_s, trace)
+            if question.count != before:
+                # Of the length of the question before, it may be the answer to that one: the unit may be one behind.
+                self._doubtful.discard(unit)
         finally:
             lock.give_back()
         return Reply(data, stamp_ms)
 
     async def write(
-        self, device: str, unit: int, address: int, words: Sequence[int], *, function_code: int, gap_ms: float = 0
+        self,
+        device: str,
+        unit: int,
+        address: int,
+        words: Sequence[int],
+        *,
+        function_code: int,
+        gap_ms: float = 0,
+        trace: list[Said] | None = None,
     ) -> None:
-        """Write registers with function 6 (one) or 16, before any read that waits.
+        """Write registers with function 6 (one) or 16, before any read that waits; `trace` takes the bytes.
 
         The answer says that the unit took them, not what it now holds: read them back.
 
@@ -234,8 +249,8 @@ class ModbusLine:
             if self.rtu is not None and self.rtu.echoing is None and function_code == WRITE_ONE:
                 # The answer to this write is the question once more: first learn whether the line echoes.
                 with suppress(DeviceRefusedError):
-                    await self._ask(device, self._reading(unit, ReadBlock(3, address, 1, ())), gap_ms)
-            await self._ask(device, question, gap_ms)
+                    await self._ask(device, self._reading(unit, ReadBlock(3, address, 1, ())), gap_ms, trace=trace)
+            await self._ask(device, question, gap_ms, trace=trace)
 
     def _reading(self, unit: int, block: ReadBlock) -> Question:
         """Return the question for a block, made once."""
@@ -247,27 +262,40 @@ class ModbusLine:
             question = self._questions[key] = reading(*key)
         return question
 
-    async def _ask_canary(self, device: str, canary: Question, gap_ms: float, watch_s: float) -> None:
+    async def _ask_canary(
+        self, device: str, canary: Question, gap_ms: float, watch_s: float, trace: list[Said] | None
+    ) -> None:
         """See that the unit's answers match the questions again; a refusal of the very question does too."""
         self.counters.canaries += 1
         # An exception carries no length: it may be the late answer to anything. Silence was kept before it.
         with suppress(DeviceRefusedError):
-            await self._ask(device, canary, gap_ms, watch_s)
+            await self._ask(device, canary, gap_ms, watch_s, trace)
 
-    async def _ask(self, device: str, question: Question, gap_ms: float, watch_s: float = 0.0) -> tuple[bytes, int]:
+    async def _ask(
+        self,
+        device: str,
+        question: Question,
+        gap_ms: float,
+        watch_s: float = 0.0,
+        trace: list[Said] | None = None,
+    ) -> tuple[bytes, int]:
         """Ask on an open, silent line, and turn what can go wrong into the drivers' errors."""
         transport = await self._connection.get(device)
         timeout_s = self._timeout_s
         if self.rtu is not None:
             await self.rtu.wait_for_silence(gap_ms / 1000)
             timeout_s += question.rtu_reply_bytes * self._settings.character_s
+            self._last_length[question.unit] = question.count
         self.counters.requests += 1
+        said = None
+        if trace is not None:
+            trace.append(said := Said())
         asked_at = asyncio.get_running_loop().time()
         try:
             if self.rtu is not None and watch_s:
-                data, stamp_ms, turnaround_s = await self.rtu.ask(transport, question, timeout_s, watch_s)
+                data, stamp_ms, turnaround_s = await self.rtu.ask(transport, question, timeout_s, watch_s, said)
             else:
-                data, stamp_ms, turnaround_s = await self._exchange.ask(transport, question, timeout_s)
+                data, stamp_ms, turnaround_s = await self._exchange.ask(transport, question, timeout_s, said=said)
         except RefusedError as error:
             raise self._refused(device, question, error, asked_at) from None
         except NoAnswerError as error:

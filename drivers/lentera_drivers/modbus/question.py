@@ -65,6 +65,14 @@ class GoneError(Exception):
     """The port or socket ended before the answer came."""
 
 
+@dataclass(slots=True)
+class Said:
+    """A question as it was sent, and every byte heard until it was settled (on TCP: its answer), for people."""
+
+    asked: bytes = b""
+    heard: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A request, and the facts that its answer is checked against.

@@ -17,6 +17,7 @@ from lentera_drivers.modbus.question import (
     NoAnswerError,
     Question,
     RefusedError,
+    Said,
     UnfitAnswerError,
 )
 from lentera_drivers.modbus.rtu_frames import Heard, frames_in, is_whole, listen
@@ -91,7 +92,12 @@ class RtuExchange:
             await asyncio.sleep(min(until, give_up_at) - loop.time())
 
     async def ask(
-        self, transport: ByteTransport, question: Question, timeout_s: float, watch_s: float = 0.0
+        self,
+        transport: ByteTransport,
+        question: Question,
+        timeout_s: float,
+        watch_s: float = 0.0,
+        said: Said | None = None,
     ) -> Answered:
         """Ask and wait; the line must be silent.
 
@@ -100,6 +106,7 @@ class RtuExchange:
             question: what is asked.
             timeout_s: from the end of the question until the answer must be there whole.
             watch_s: the answer is believed only if no other follows within this time of the question's end.
+            said: takes the bytes.
 
         Raises:
             NoAnswerError: nothing that could be the answer came in time.
@@ -125,6 +132,8 @@ class RtuExchange:
             timer.cancel()
             self._at(0.0, None)
             self._question = self._answer = None
+            if said is not None:
+                said.asked, said.heard = question.rtu, self._early + self._heard
             self._heard = self._early = b""
 
     def heard(self, data: bytes) -> None:

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lentera_drivers.modbus.question import GoneError, NoAnswerError, Question, RefusedError, UnfitAnswerError
+from lentera_drivers.modbus.question import (
+    GoneError,
+    NoAnswerError,
+    Question,
+    RefusedError,
+    Said,
+    UnfitAnswerError,
+)
 from lentera_drivers.modbus.transport import ByteTransport
 
 _HEAD_BYTES: Final = 7
@@ -24,6 +31,7 @@ class _Waiting:
     question: Question
     asked_at: float
     answer: asyncio.Future[Answered]
+    said: Said | None
 
 
 class TcpExchange:
@@ -43,8 +51,10 @@ class TcpExchange:
         """Questions without an answer yet."""
         return len(self._waiting)
 
-    async def ask(self, transport: ByteTransport, question: Question, timeout_s: float) -> Answered:
-        """Ask and wait.
+    async def ask(
+        self, transport: ByteTransport, question: Question, timeout_s: float, *, said: Said | None = None
+    ) -> Answered:
+        """Ask and wait; `said` takes the bytes.
 
         Raises:
             NoAnswerError: nothing came in time.
@@ -53,10 +63,13 @@ class TcpExchange:
         """
         loop = asyncio.get_running_loop()
         number = self._last_id = self._last_id % 0xFFFF + 1
-        waiting = _Waiting(question, loop.time(), loop.create_future())
+        waiting = _Waiting(question, loop.time(), loop.create_future(), said)
         self._waiting[number] = waiting
+        frame = number.to_bytes(2) + question.tcp
+        if said is not None:
+            said.asked = frame
         try:
-            transport.write(number.to_bytes(2) + question.tcp)
+            transport.write(frame)
         except OSError as error:
             del self._waiting[number]
             raise GoneError(str(error)) from error
@@ -83,20 +96,23 @@ class TcpExchange:
                 return
             if len(buffer) < 6 + length:
                 break
-            self._frame(buffer[0] << 8 | buffer[1], buffer[6], buffer[_HEAD_BYTES : 6 + length])
+            self._frame(buffer[0] << 8 | buffer[1], buffer[: 6 + length])
             buffer = buffer[6 + length :]
         self._heard = buffer
 
-    def _frame(self, number: int, unit: int, pdu: bytes) -> None:
+    def _frame(self, number: int, frame: bytes) -> None:
         waiting = self._waiting.pop(number, None)
         if waiting is None or waiting.answer.done():
             self.stale += 1
             return
         question, answer = waiting.question, waiting.answer
+        if waiting.said is not None:
+            waiting.said.heard = frame
+        unit = frame[6]
         try:
             if unit != question.unit:
                 raise UnfitAnswerError(f"unit {unit} answered what unit {question.unit} was asked")
-            data = question.data_of(pdu)
+            data = question.data_of(frame[_HEAD_BYTES:])
         except (UnfitAnswerError, RefusedError) as error:
             answer.set_exception(error)
             return
