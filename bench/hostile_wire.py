@@ -23,6 +23,8 @@ TICK_S = 0.05
 """A stamp's resolution in simulated seconds."""
 _TICKS = 1 << 21
 _PLACES = 1 << 6
+_INPUTS = 16
+"""Places of input registers are these many further: another register of the same number."""
 OnBytes = Callable[[bytes], None]
 
 FAULTS: Mapping[str, float] = {
@@ -36,6 +38,9 @@ FAULTS: Mapping[str, float] = {
     "chatter": 0.01,  # a frame of somebody else, whole and with a good check sum, before the reply
     "split": 0.05,  # the reply comes in two pieces
 }
+"""The mixture of the bench. More faults can be asked for by name: `other_unit`, `other_function` and `other_count`
+answer what another unit would have said, or this one to another question; `doubled` says the reply twice; `echo` brings
+the question back before it; `panel` is a lighting panel that talks between the frames."""
 
 
 def stamp(unit: int, place: int, now_s: float) -> int:
@@ -157,6 +162,7 @@ class HostileWire:
         loop = asyncio.get_running_loop()
         head, body = (question[:6], question[6:]) if self.kind == "tcp" else (b"", question[:-2])
         unit, function, address, count = struct.unpack(">BBHH", body)
+        unit, function, address, count = self._mistaken(fault, unit, function, address, count)
         if fault == "exception":
             pdu = bytes([function | 0x80, self._rng.choice((2, 4, 6))])
         else:
@@ -166,19 +172,38 @@ class HostileWire:
             else:
                 places = range(address // 2, (address + count) // 2)
                 pdu = bytes([function, 2 * count]) + b"".join(
-                    struct.pack(">I", stamp(unit, place, read_s)) for place in places
+                    struct.pack(">I", stamp(unit, place + _INPUTS * (function == 4), read_s)) for place in places
                 )
-        for delay_s, piece in self._pieces(self._frame(head, bytes([unit]) + pdu), fault):
-            loop.call_later(delay_s + len(piece) * BITS_A_CHARACTER / self.baud, transport.deliver, piece)
+        frame = self._frame(head, bytes([unit]) + pdu)
+        wait_s = 0.0
+        for pause_s, piece in self._pieces(question if fault == "echo" else b"", frame, fault):
+            wait_s += pause_s + len(piece) * BITS_A_CHARACTER / self.baud
+            loop.call_later(wait_s, transport.deliver, piece)
+
+    def _mistaken(
+        self, fault: str | None, unit: int, function: int, address: int, count: int
+    ) -> tuple[int, int, int, int]:
+        """What is answered instead of what was asked."""
+        if fault == "other_unit":
+            return unit % 24 + 1, function, address, count
+        if fault == "other_function":
+            return unit, 7 - function, address, count
+        if fault == "other_count" and count > 2:
+            return unit, function, address + 2, count - 2
+        return unit, function, address, count
 
     def _frame(self, head: bytes, body: bytes) -> bytes:
         if self.kind == "tcp":
             return head[:4] + len(body).to_bytes(2, "big") + body
         return body + crc16(body)
 
-    def _pieces(self, frame: bytes, fault: str | None) -> list[tuple[float, bytes]]:
-        """What arrives, and after how many seconds. On TCP bytes arrive as they were sent or not at all."""
+    def _pieces(self, echo: bytes, frame: bytes, fault: str | None) -> list[tuple[float, bytes]]:
+        """What arrives, and how long a pause before it. On TCP bytes arrive as they were sent or not at all."""
         rng = self._rng
+        if echo:
+            return [(0.0, echo + frame)]
+        if fault == "doubled":
+            return [(0.0, frame), (0.004, frame)]
         if fault == "split":
             cut = rng.randrange(1, len(frame))
             return [(0.0, frame[:cut]), (0.002, frame[cut:])]
@@ -190,9 +215,10 @@ class HostileWire:
             return [(0.0, frame[: rng.randrange(1, len(frame))])]
         if fault == "noise":
             return [(0.0, rng.randbytes(rng.randint(1, 12))), (0.004, frame)]
-        if fault == "chatter":
+        if fault in ("chatter", "panel"):
             body = bytes([rng.randint(200, 240), 3, 4]) + rng.randbytes(4)
-            return [(0.0, body + crc16(body)), (0.004, frame)]
+            foreign = body + crc16(body)
+            return [(0.0, foreign), (0.004, frame)] if fault == "chatter" else [(0.0, frame), (0.004, foreign)]
         return [(0.0, frame)]
 
 

@@ -95,43 +95,55 @@ def judge(tally: Tally, unit: int, values: Iterable[tuple[int, int]], asked_s: f
             tally.wrong_values += 1
 
 
+class OurReader:
+    """The real driver on a hostile wire."""
+
+    def __init__(self, wire: HostileWire) -> None:
+        """Configure it for every unit of the wire."""
+        loop = asyncio.get_running_loop()
+        meter = profile()
+        self._wire = wire
+        self._place_of = {register.quantity: register.address // 2 for register in meter.registers}
+        devices = [
+            DeviceConfig.model_validate({"id": f"u{unit}", "profile": "stamps", "bus": "wire", "unit": unit})
+            for unit in range(1, UNITS + 1)
+        ]
+        self.driver = open_driver(
+            bus_of(wire.kind),
+            devices,
+            {"stamps": meter},
+            lambda: round(loop.time() * 1000),
+            lambda sample: None,
+            lambda *_: None,
+            connect=lambda _: wire.open,
+        )
+
+    async def poll(self, unit: int, tally: Tally) -> None:
+        """Poll a unit once. One that rests is not asked, which is no poll."""
+        asked_s, before = asyncio.get_running_loop().time(), self._wire.questions
+        try:
+            samples = await self.driver.read(f"u{unit}")
+        except DriverError:
+            samples = ()
+            tally.failed += self._wire.questions > before
+        tally.polls += self._wire.questions > before
+        for sample in samples:
+            if sample.quality in (Quality.GOOD, Quality.SUSPECT):
+                values = ((self._place_of[name], int(value)) for name, value in sample.values.items())
+                judge(tally, unit, values, asked_s, asyncio.get_running_loop().time())
+
+
 async def read_with_ours(kind: str, polls: int, seed: int) -> Tally:
     """Poll with the real driver, one unit after the other without a pause."""
-    loop = asyncio.get_running_loop()
     wire = HostileWire(kind, PAIRS, TIMEOUT_MS / 1000, seed)
-    meter = profile()
-    place_of = {register.quantity: register.address // 2 for register in meter.registers}
-    devices = [
-        DeviceConfig.model_validate({"id": f"u{unit}", "profile": "stamps", "bus": "wire", "unit": unit})
-        for unit in range(1, UNITS + 1)
-    ]
-    driver = open_driver(
-        bus_of(kind),
-        devices,
-        {"stamps": meter},
-        lambda: round(loop.time() * 1000),
-        lambda sample: None,
-        lambda *_: None,
-        connect=lambda _: wire.open,
-    )
-    tally = Tally()
-    await driver.open()
+    reader, tally = OurReader(wire), Tally()
+    await reader.driver.open()
     while tally.polls < polls:
         for unit in range(1, UNITS + 1):
-            asked_s, before = loop.time(), wire.questions
-            try:
-                samples = await driver.read(f"u{unit}")
-            except DriverError:
-                samples = ()
-                tally.failed += wire.questions > before
-            tally.polls += wire.questions > before
-            for sample in samples:
-                if sample.quality in (Quality.GOOD, Quality.SUSPECT):
-                    values = ((place_of[name], int(value)) for name, value in sample.values.items())
-                    judge(tally, unit, values, asked_s, loop.time())
+            await reader.poll(unit, tally)
         await asyncio.sleep(0.5)  # those that rest are not asked; time passes all the same, and costs nothing
-    await driver.close()
-    return _closed(tally, wire, loop.time())
+    await reader.driver.close()
+    return _closed(tally, wire, asyncio.get_running_loop().time())
 
 
 def _closed(tally: Tally, wire: HostileWire, now_s: float) -> Tally:
@@ -139,27 +151,38 @@ def _closed(tally: Tally, wire: HostileWire, now_s: float) -> Tally:
     return tally
 
 
-async def read_with_pymodbus(kind: str, polls: int, seed: int) -> Tally:
-    """Poll with pymodbus's client as its documentation does, its own retries left out."""
-    from bench.plain_client import PlainClient
+class PlainReader:
+    """pymodbus's client as its documentation uses it, its own retries left out."""
 
-    loop = asyncio.get_running_loop()
+    def __init__(self, wire: HostileWire) -> None:
+        """Take the wire."""
+        from bench.plain_client import PlainClient
+
+        self._client = PlainClient(wire.kind, wire, TIMEOUT_MS / 1000)
+
+    async def poll(self, unit: int, tally: Tally) -> None:
+        """Poll a unit's blocks once; `failed` counts blocks."""
+        loop = asyncio.get_running_loop()
+        tally.polls += 1
+        for address, pairs in PAIRS.items():
+            asked_s = loop.time()
+            registers = await self._client.read(unit, address, 2 * pairs)
+            if registers is None:
+                tally.failed += 1
+                continue
+            words = zip(registers[::2], registers[1::2], strict=False)
+            values = ((address // 2 + at, high << 16 | low) for at, (high, low) in enumerate(words))
+            judge(tally, unit, values, asked_s, loop.time())
+
+
+async def read_with_pymodbus(kind: str, polls: int, seed: int) -> Tally:
+    """Poll with pymodbus, one unit after the other without a pause."""
     wire = HostileWire(kind, PAIRS, TIMEOUT_MS / 1000, seed)
-    client = PlainClient(kind, wire, TIMEOUT_MS / 1000)
-    tally = Tally()
+    reader, tally = PlainReader(wire), Tally()
     while tally.polls < polls:
         for unit in range(1, UNITS + 1):
-            tally.polls += 1
-            for address, pairs in PAIRS.items():
-                asked_s = loop.time()
-                registers = await client.read(unit, address, 2 * pairs)
-                if registers is None:
-                    tally.failed += 1
-                    continue
-                words = zip(registers[::2], registers[1::2], strict=False)
-                values = ((address // 2 + at, high << 16 | low) for at, (high, low) in enumerate(words))
-                judge(tally, unit, values, asked_s, loop.time())
-    return _closed(tally, wire, loop.time())
+            await reader.poll(unit, tally)
+    return _closed(tally, wire, asyncio.get_running_loop().time())
 
 
 _READERS = {"lentera": read_with_ours, "pymodbus": read_with_pymodbus}
