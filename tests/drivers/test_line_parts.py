@@ -293,3 +293,21 @@ def test_a_second_answer_behind_a_canary_spoils_it():
             await words_of(line, 200)
 
     run_in_virtual_time(work())
+
+
+def test_a_canary_that_follows_a_canary_proves_nothing():
+    async def work() -> None:
+        canary, late = rtu_frame(5, 3, [7]), rtu_frame(5, 3, [200, 201])
+        # Silent to a probe and one reply behind from then on; an exception has no length that could give that away.
+        unit = RtuUnit(b"", canary, rtu_exception(5, 3, 4), canary, late)
+        line = serial_line(unit)
+        with pytest.raises(DeviceTimeoutError):
+            await line.read("m", 5, CANARY)
+        assert (await line.read("m", 5, CANARY)).words == (7,)
+        with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 2"):
+            await words_of(line, 200)
+        with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 1"):
+            await words_of(line, 300)
+        assert await words_of(line, 300) == (300, 301)
+
+    run_in_virtual_time(work())
