@@ -23,6 +23,8 @@ TICK_S = 0.05
 """A stamp's resolution in simulated seconds."""
 _TICKS = 1 << 21
 _PLACES = 1 << 6
+LONGEST_S = _TICKS * TICK_S
+"""After so many simulated seconds the stamps begin anew."""
 _INPUTS = 16
 """Places of input registers are these many further: another register of the same number."""
 OnBytes = Callable[[bytes], None]
