@@ -54,6 +54,8 @@ class RunningBroker:
     command: Sequence[str]
     log_path: Path
     held_port: socket.socket
+    restarts: int = 0
+    """How often it has died and been started again."""
 
     async def supervise(self) -> None:
         """Start the broker again each time it has died, with the same command, so on the same port; until cancelled.
@@ -74,6 +76,7 @@ class RunningBroker:
             log.warning("%s (see %s); starting it again in %g s", ended, self.log_path, pause_s)
             await asyncio.sleep(pause_s)
             self.process, started_s = _spawn(self.command, self.log_path), loop.time()
+            self.restarts += 1
 
     async def stop(self) -> None:
         """Ask the broker to end, and kill it if it has not within 0.7 s."""

@@ -40,7 +40,7 @@ def street_config(
         "cloud": {"url": cloud_url, "key_file": key_file, "mode": "live"},
         "journal": {"memory_dir": "journal/memory", "card_dir": "journal/card"},
         "buses": buses,
-        "devices": [*_meters(plan), *_lamps(plan)],
+        "devices": [*_meters(plan), *_lamps(plan), *_plugs(plan)],
     }
     GatewayConfig.model_validate(config)
     return config
@@ -75,6 +75,22 @@ def _lamps(plan: StreetPlan) -> list[dict[str, Any]]:
             **_quantities(plan, lamp.device),
         }
         for lamp in plan.lamp_plans()
+    ]
+
+
+def _plugs(plan: StreetPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": plug.device,
+            "name": plug.name,
+            "profile": plug.profile,
+            "bus": "lamps",
+            "topic": plug.device,
+            "every_s": plug.every_s,
+            **_quantities(plan, plug.device),
+            **_report(plan, plug.device),
+        }
+        for plug in plan.plug_plans()
     ]
 
 

@@ -22,13 +22,16 @@ from typing import Literal
 from lentera_sim.broker import BrokerChoice, RunningBroker, start_broker
 from lentera_sim.errors import RunFolderError
 from lentera_sim.gateway_config import street_config, write_config
-from lentera_sim.lamps.bridge import LampBridge
+from lentera_sim.lamps.bridge import DeviceBridge, LampBridge
 from lentera_sim.lamps.homeassistant import HomeAssistantLights
 from lentera_sim.lamps.zigbee2mqtt import Zigbee2Mqtt
 from lentera_sim.ledger import Ledger
+from lentera_sim.plugs.fleet import plug_programs
+from lentera_sim.plugs.plug import NetworkPlug
 from lentera_sim.street import Street, StreetPlan, build_street
 from lentera_sim.tasks import end
-from lentera_sim.wires.serial_line import SerialLine
+from lentera_sim.wires.serial_line import SerialLine, stations_of
+from lentera_sim.wires.settings import WireSettings
 from lentera_sim.wires.tcp_meter import TcpMeter
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class StreetInfo:
     tcp_ports: dict[str, int]
     meters: list[str]
     lamps: list[str]
+    plugs: list[str]
     gateway: str
     seed: int
     speed: float
@@ -70,18 +74,27 @@ class RunningStreet:
         self.broker = broker
         plans = street.plan.meter_plans()
         serial = {meter.unit: street.units[meter.device] for meter in plans if meter.transport == "rtu"}
-        self.line = SerialLine(run_dir / "rs485-0", serial, ledger, baud=street.plan.baud)
+        stations = stations_of(serial, WireSettings(street.plan.baud), street.plan.seed)
+        self.line = SerialLine(run_dir / "rs485-0", stations, ledger, seed=street.plan.seed)
         self.tcp_meters = {
             meter.device: TcpMeter({meter.unit: street.units[meter.device]}, ledger)
             for meter in plans
             if meter.transport == "tcp"
         }
-        self.bridges: tuple[LampBridge, ...] = tuple(self._bridges())
+        self.lamp_bridges: tuple[LampBridge, ...] = tuple(self._lamp_bridges())
+        self.plug_bridges: tuple[DeviceBridge[NetworkPlug], ...] = tuple(
+            plug_programs(street.plugs.values(), broker.host, broker.port, ledger, street.clock)
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._energised = False
 
-    def _bridges(self) -> list[LampBridge]:
+    @property
+    def bridges(self) -> tuple[LampBridge | DeviceBridge[NetworkPlug], ...]:
+        """Every program that speaks for devices on MQTT."""
+        return (*self.lamp_bridges, *self.plug_bridges)
+
+    def _lamp_bridges(self) -> list[LampBridge]:
         lamps = list(self.street.lamps.values())
         kinds = (("zigbee2mqtt", Zigbee2Mqtt), ("homeassistant_json", HomeAssistantLights))
         return [
@@ -91,7 +104,7 @@ class RunningStreet:
         ]
 
     async def open(self) -> None:
-        """Open the wires and connect the lamps' bridges to the broker."""
+        """Open the wires and connect the bridges of lamps and plugs to the broker."""
         await self.line.open()
         for meter in self.tcp_meters.values():
             await meter.open()
@@ -115,6 +128,7 @@ class RunningStreet:
             tcp_ports={device: meter.port for device, meter in self.tcp_meters.items()},
             meters=list(self.street.meters),
             lamps=list(self.street.lamps),
+            plugs=list(self.street.plugs),
             gateway=plan.gateway,
             seed=plan.seed,
             speed=plan.speed,

@@ -20,8 +20,11 @@ from lentera_sim.physics.loads import MARKET, OFFICE, BuildingLoad, CabinetLoad,
 from lentera_sim.physics.luminaire import Luminaire
 from lentera_sim.physics.meter import ThreePhaseMeter, check_quantities
 from lentera_sim.physics.noise import channel_key, draw
+from lentera_sim.plugs.fleet import JSON_METER, PLUG, TASMOTA, PlugPlan, build_plug, plug_plans
+from lentera_sim.plugs.plug import NetworkPlug
 from lentera_sim.wires.unit import ModbusUnit
 
+_MOST_SMALL_METERS = 200
 RATED_POWERS_W = (40.0, 60.0, 80.0, 100.0, 120.0, 150.0)
 _STREETS = (
     "Jalan KH Zainul Arifin",
@@ -51,10 +54,12 @@ class StreetPlan:
     Attributes:
         meters: at least 1; the first is the cabinet's.
         lamps: luminaires behind the cabinet; two of three speak Zigbee2MQTT, the others Home Assistant's JSON.
+        plugs: metering plugs behind Zigbee2MQTT. tasmota: energy modules with Tasmota. json_meters: meters that publish
+        one JSON object of the catalogue's names.
         speed: simulated seconds a second.
         epoch_ms: simulated time of the start (Unix ms); None is now.
         serial_every_s: how often a meter of the serial line is read. tcp_every_s: a TCP meter. lamp_every_s: lamps'
-        reports. baud: of the serial line.
+        reports. plug_every_s: of plugs, modules and JSON meters. baud: of the serial line.
         behaviours: lamp id to how it takes commands, where not normally.
         quantities: device id to the only quantities that its gateway is configured for.
         reports: device id to its rule of report by exception.
@@ -63,12 +68,16 @@ class StreetPlan:
 
     meters: int = 3
     lamps: int = 12
+    plugs: int = 0
+    tasmota: int = 0
+    json_meters: int = 0
     seed: int = 1
     speed: float = 1.0
     epoch_ms: int | None = None
     serial_every_s: float = 2.0
     tcp_every_s: float = 1.0
     lamp_every_s: float = 10.0
+    plug_every_s: float = 10.0
     baud: int = 9600
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict[str, Behaviour])
     quantities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -79,10 +88,13 @@ class StreetPlan:
         """Raise PlanError for numbers that make no street and for names that it does not have."""
         if not 1 <= self.meters <= 200 or not 0 <= self.lamps <= 1000:
             raise PlanError(f"a street has 1 to 200 meters and 0 to 1000 lamps, not {self.meters} and {self.lamps}")
-        intervals = (self.serial_every_s, self.tcp_every_s, self.lamp_every_s, self.speed)
+        small = (self.plugs, self.tasmota, self.json_meters)
+        if min(small) < 0 or max(small) > _MOST_SMALL_METERS:
+            raise PlanError(f"a street has 0 to {_MOST_SMALL_METERS} plugs, modules and JSON meters each, not {small}")
+        intervals = (self.serial_every_s, self.tcp_every_s, self.lamp_every_s, self.plug_every_s, self.speed)
         if min(intervals) <= 0:
             raise PlanError(f"intervals and speed must be above 0: {intervals}")
-        known = {meter.device for meter in self.meter_plans()} | {lamp.device for lamp in self.lamp_plans()}
+        known = {one.device for one in (*self.meter_plans(), *self.lamp_plans(), *self.plug_plans())}
         unknown = sorted((set(self.behaviours) | set(self.quantities)) - known)
         if unknown:
             raise PlanError(
@@ -115,6 +127,11 @@ class StreetPlan:
             )
             for number in range(1, self.lamps + 1)
         )
+
+    def plug_plans(self) -> tuple[PlugPlan, ...]:
+        """Return the small meters on MQTT: plugs, Tasmota modules, JSON meters."""
+        counts = {PLUG: self.plugs, TASMOTA: self.tasmota, JSON_METER: self.json_meters}
+        return plug_plans(counts, self.seed, self.plug_every_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +174,8 @@ class Street:
     """Meter id to its Modbus unit."""
     meters: Mapping[str, ThreePhaseMeter]
     lamps: Mapping[str, NetworkLamp]
+    plugs: Mapping[str, NetworkPlug]
+    """Id to device of all small meters on MQTT."""
 
 
 def build_street(plan: StreetPlan, clock: SimClock | None = None) -> Street:
@@ -176,7 +195,11 @@ def build_street(plan: StreetPlan, clock: SimClock | None = None) -> Street:
         meter = ThreePhaseMeter(meter_plan.device, plan.seed, grid, _build_load(plan, meter_plan, luminaires, clock))
         meters[meter_plan.device] = meter
         units[meter_plan.device] = _build_unit(plan, meter_plan, meter, clock)
-    return Street(plan, clock, grid, units, meters, lamps)
+    plugs = {
+        plug.device: build_plug(plug, plan.seed, grid, clock, plan.quantities.get(plug.device))
+        for plug in plan.plug_plans()
+    }
+    return Street(plan, clock, grid, units, meters, lamps, plugs)
 
 
 def _build_lamp(plan: StreetPlan, lamp: LampPlan, grid: Grid, clock: SimClock) -> NetworkLamp:

@@ -36,6 +36,9 @@ def run(
     folder: Annotated[Path, typer.Option("--dir", help="Folder of the run; made if missing.")] = Path("var/street"),
     meters: Annotated[int, typer.Option(help="How many meters.", min=1, max=200)] = 3,
     lamps: Annotated[int, typer.Option(help="How many lamps.", min=0, max=1000)] = 12,
+    plugs: Annotated[int, typer.Option(help="How many metering plugs behind Zigbee2MQTT.", min=0, max=200)] = 0,
+    tasmota: Annotated[int, typer.Option(help="How many energy modules with Tasmota.", min=0, max=200)] = 0,
+    json_meters: Annotated[int, typer.Option(help="How many meters that publish a JSON object.", min=0, max=200)] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same street.")] = 1,
     speed: Annotated[float, typer.Option(help="Simulated seconds a second.", min=0.01)] = 1.0,
     broker: Annotated[Broker, typer.Option(help="MQTT broker; auto: Mosquitto, else amqtt.")] = Broker.AUTO,
@@ -58,7 +61,9 @@ def run(
             output.print_pairs({name: _text(value) for name, value in asdict(info).items()})
         typer.echo("", nl=False)
 
-    plan = StreetPlan(meters=meters, lamps=lamps, seed=seed, speed=speed)
+    plan = StreetPlan(
+        meters=meters, lamps=lamps, plugs=plugs, tasmota=tasmota, json_meters=json_meters, seed=seed, speed=speed
+    )
     main(folder, plan, broker.value, cloud_url, key_file, energise=energise, ready=ready)
 
 

@@ -81,7 +81,7 @@ async def launch(options: DemoOptions, run_dir: Path, port: int, parts: Parts, n
     await parts.start(cloud_part(run_dir, tenant, settings))
     await appears(run_dir / "street.json", START_LIMIT_S, f"the street did not answer; see {log_of('street')}")
     street = json.loads((run_dir / "street.json").read_text())
-    meters, lamps, broker = street["meters"], street["lamps"], street["broker_kind"]
+    meters, lamps, broker = street["meters"] + street["plugs"], street["lamps"], street["broker_kind"]
     note(f"the street answers: {len(meters)} meters, {len(lamps)} lamps, broker {broker}")
     url = f"http://127.0.0.1:{port}"
     token = await cloud_token(run_dir, url)
@@ -120,7 +120,7 @@ def hold_cloud_port(port: int) -> socket.socket:
 
 def street_part(options: DemoOptions, run_dir: Path, port: int) -> Part:
     """The simulated street, whose gateway will talk to the cloud at `port`."""
-    plan: dict[str, Any] = {"seed": options.seed}
+    plan: dict[str, Any] = {"seed": options.seed, "plugs": 1, "tasmota": 1}
     if options.meters is not None:
         plan["meters"] = options.meters
     if options.lamps is not None:

@@ -1,8 +1,8 @@
-"""A lamp on a network: its luminaire, what its network last heard of it, and how well it behaves."""
+"""A device on a network, and a lamp: what its network last heard of it, and how well it behaves."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 
 from lentera_drivers.profiles import LampProfile, brightness_of
@@ -27,7 +27,81 @@ class Behaviour(StrEnum):
     """The network reports it offline and passes nothing on."""
 
 
-class NetworkLamp:
+Garble = Callable[[bytes, Mapping[str, float]], tuple[bytes, Mapping[str, float]]]
+"""From a payload and its values to what a faulty device makes of them: another payload, and what can be read of it."""
+
+
+class NetworkDevice:
+    """What every device has that an MQTT program speaks for.
+
+    Attributes:
+        device: its id.
+        availability_topic: where its network says whether it is there.
+        every_s: its period of reports, s of wall time.
+        behaviour: how it takes commands.
+        garble: what a fault does to its payloads.
+        counter: of the energy that it counts.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        availability_topic: str | None,
+        every_s: float,
+        behaviour: Behaviour = Behaviour.NORMAL,
+        quantities: Collection[str] | None = None,
+    ) -> None:
+        """Take what the street's plan says; `quantities` are those that its gateway stores (None: all)."""
+        self.device = device
+        self.availability_topic = availability_topic
+        self.every_s = every_s
+        self.behaviour = behaviour
+        self.garble: Garble | None = None
+        self.counter = CounterFault()
+        self._wanted = None if quantities is None else frozenset(quantities)
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Take commands so from now on."""
+        self.behaviour = behaviour
+
+    def wanted(self, values: Mapping[str, float]) -> Mapping[str, float]:
+        """Return the values that this device's gateway stores."""
+        if self._wanted is None:
+            return values
+        return {name: value for name, value in values.items() if name in self._wanted}
+
+
+class CounterFault:
+    """What is wrong with a device's energy counter: it may have been reset, or show zero once."""
+
+    def __init__(self) -> None:
+        """Nothing is."""
+        self._lost_wh = 0.0
+        self._zeros = 0
+        self._shown_wh = 0.0
+
+    def shown_wh(self, counted_wh: float) -> float:
+        """Return what the device shows where a sound one would show `counted_wh`."""
+        self._shown_wh = counted_wh
+        if self._zeros:
+            self._zeros -= 1
+            return 0.0
+        return max(0.0, counted_wh - self._lost_wh)
+
+    def reset(self) -> None:
+        """Begin to count from zero, as after a change of firmware or of the meter."""
+        self._lost_wh = self._shown_wh
+
+    def zero_once(self) -> None:
+        """Show zero in the next message, as some do while they start."""
+        self._zeros = 1
+
+    def sound(self) -> None:
+        """Show no more zeros; what was reset stays so."""
+        self._zeros = 0
+
+
+class NetworkLamp(NetworkDevice):
     """One lamp as its bridge knows it. `cached` are the values of the last messages, as SI numbers."""
 
     def __init__(
@@ -45,21 +119,23 @@ class NetworkLamp:
         quantities: Collection[str] | None = None,
     ) -> None:
         """Take the device id, its topic, what it is, and the quantities its gateway stores (None: all)."""
-        self.device = device
         self.profile = profile
         self.topics = profile.topics_for(topic)
         self.luminaire = luminaire
-        self.every_s = every_s
-        self.behaviour = behaviour
+        self._own_delay_ms = luminaire.delay_ms
+        super().__init__(device, self.topics.availability, every_s, behaviour, quantities)
         self.cached_level: float | None = None
         self.cached: dict[str, float] = {}
         self.last_seen_ms: int | None = None
         self._grid = grid
         self._clock = clock
         self._key = channel_key(seed, device, "radio")
-        self._wanted = None if quantities is None else frozenset(quantities)
-        if behaviour is Behaviour.SLOW:
-            luminaire.delay_ms = SLOW_DELAY_MS
+        self.behave(behaviour)
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Take commands so from now on; a slow lamp acts five seconds late."""
+        super().behave(behaviour)
+        self.luminaire.delay_ms = SLOW_DELAY_MS if behaviour is Behaviour.SLOW else self._own_delay_ms
 
     @property
     def now_ms(self) -> int:
@@ -80,7 +156,7 @@ class NetworkLamp:
         apparent = (active**2 + lamp.reactive_var(at_ms) ** 2) ** 0.5
         found = {
             "power_active_total": round(active, 1),
-            "energy_active_import": lamp.counter_wh(at_ms),
+            "energy_active_import": self.counter.shown_wh(lamp.counter_wh(at_ms)),
             "voltage_l1": round(volts, 1),
             "current_l1": round(apparent / volts, 3),
             "power_factor_total": round(lamp.power_factor(at_ms), 2),
@@ -91,9 +167,3 @@ class NetworkLamp:
         }
         self.cached.update(found)
         return found
-
-    def wanted(self, values: dict[str, float]) -> dict[str, float]:
-        """Return the values that this lamp's gateway stores."""
-        if self._wanted is None:
-            return values
-        return {name: value for name, value in values.items() if name in self._wanted}

@@ -12,7 +12,7 @@ from typing import Any
 
 from lentera_drivers.profiles import encode_state
 from lentera_sim.clock import wall_ms
-from lentera_sim.lamps.bridge import LampBridge, Outgoing
+from lentera_sim.lamps.bridge import LampBridge
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
 from lentera_sim.lamps.said import percent_of
 
@@ -46,19 +46,19 @@ def wanted_level(lamp: NetworkLamp, body: dict[str, Any]) -> float | None:
 class Zigbee2Mqtt(LampBridge):
     """One Zigbee2MQTT and the lamps of its radio network."""
 
-    def command_topics(self, lamp: NetworkLamp) -> tuple[str, ...]:
+    def command_topics(self, device: NetworkLamp) -> tuple[str, ...]:
         """Return `.../set` and `.../get`."""
-        return tuple(topic for topic in (lamp.topics.set, lamp.topics.get) if topic is not None)
+        return tuple(topic for topic in (device.topics.set, device.topics.get) if topic is not None)
 
-    def on_command(self, lamp: NetworkLamp, topic: str, payload: bytes) -> None:
+    def on_command(self, device: NetworkLamp, topic: str, payload: bytes) -> None:
         """Take an order or a question."""
         body = parse_object(payload)
         if body is None:
             log.warning("%s: %s: not a JSON object: %r", self.name, topic, payload[:80])
-        elif topic == lamp.topics.set:
-            self._set(lamp, body)
+        elif topic == device.topics.set:
+            self._set(device, body)
         else:
-            self._get(lamp, body)
+            self._get(device, body)
 
     def _set(self, lamp: NetworkLamp, body: dict[str, Any]) -> None:
         level = wanted_level(lamp, body)
@@ -100,11 +100,11 @@ class Zigbee2Mqtt(LampBridge):
         lamp.last_seen_ms = wall_ms()
         self._publish_cached(lamp)
 
-    def report(self, lamp: NetworkLamp) -> None:
+    def report(self, device: NetworkLamp) -> None:
         """Publish level and measurements, all fresh."""
-        lamp.cached_level = lamp.level_percent()
-        lamp.measure()
-        self._heard(lamp)
+        device.cached_level = device.level_percent()
+        device.measure()
+        self._heard(device)
 
     def report_change(self, lamp: NetworkLamp) -> None:
         """Publish level and measurements after a change, as attribute reporting does."""
@@ -116,4 +116,4 @@ class Zigbee2Mqtt(LampBridge):
 
     def _publish_cached(self, lamp: NetworkLamp) -> None:
         payload = encode_state(lamp.profile, lamp.cached_level, lamp.cached, lamp.last_seen_ms)
-        self.send(Outgoing(lamp.topics.state, payload, lamp=lamp))
+        self.say_state(lamp, lamp.topics.state, payload)

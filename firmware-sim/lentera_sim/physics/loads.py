@@ -80,7 +80,7 @@ class BuildingLoad:
         self._shape = shape
         self._epoch_ms = epoch_ms
         self._phases = tuple(
-            _BuildingPhase(seed, f"{name}/l{number}", peak_w * share, shape, epoch_ms)
+            BuildingPhase(seed, f"{name}/l{number}", peak_w * share, shape, epoch_ms)
             for number, share in enumerate((0.38, 0.33, 0.29), start=1)
         )
 
@@ -93,10 +93,11 @@ class BuildingLoad:
         return tuple(phase.energy(at_ms) for phase in self._phases)
 
 
-class _BuildingPhase:
-    """One phase of a building."""
+class BuildingPhase:
+    """One phase of a building, or what hangs on one socket of it."""
 
     def __init__(self, seed: int, name: str, peak_w: float, shape: DayShape, epoch_ms: int) -> None:
+        """Build the load of at most about `peak_w` watts; energy counts from `epoch_ms`."""
         self._key = channel_key(seed, "load", name)
         self._angle_key = channel_key(seed, "angle", name)
         self._ripple_key = channel_key(seed, "ripple", name)
@@ -129,6 +130,7 @@ class _BuildingPhase:
         return 0.02 * abs(draw(self._ripple_key, 2 * index)), 3 + int(3.5 * (draw(self._ripple_key, 2 * index + 1) + 1))
 
     def power(self, at_ms: int) -> PhasePower:
+        """Return its power at a simulated time."""
         index, rest = divmod(at_ms, KNOT_MS)
         left, right = self._ends(index)
         part = rest / KNOT_MS
@@ -174,6 +176,7 @@ class _BuildingPhase:
         return total
 
     def energy(self, at_ms: int) -> PhaseEnergy:
+        """Return its energy since the epoch."""
         active, reactive, apparent = self._integral(at_ms)
         zero = self._at_epoch
         return PhaseEnergy(active - zero[0], reactive - zero[1], 0.0, apparent - zero[2])
