@@ -97,6 +97,8 @@ class ScriptedRtuServer:
         try:
             while True:
                 frame = await reader.readexactly(8)
+                if frame[1] == 16:
+                    frame += await reader.readexactly(frame[6] + 1)
                 self.requests.append(parse_request(frame))
                 task = asyncio.create_task(self._answer(frame, send))
                 self._tasks.add(task)

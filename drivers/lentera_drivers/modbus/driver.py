@@ -26,6 +26,7 @@ from lentera_drivers.interface import (
 )
 from lentera_drivers.modbus.blocks import ReadBlock
 from lentera_drivers.modbus.contact import identify, place
+from lentera_drivers.modbus.enquiry import Between, Enquiry
 from lentera_drivers.modbus.holes import REFUSES_REGISTERS, Findings, HoleBook, search
 from lentera_drivers.modbus.line import ModbusLine, Reply
 from lentera_drivers.modbus.unit import LiveBlock, Unit
@@ -85,11 +86,6 @@ class ModbusDriver:
     async def close(self) -> None:
         """Close the port or socket once the running request has ended."""
         await self._line.close()
-
-    @property
-    def line(self) -> ModbusLine:
-        """The line, for what is asked between polls."""
-        return self._line
 
     async def read(self, device_id: str, pace: int = 0) -> Sequence[Sample]:
         """Poll a device once; see `Driver.read`."""
@@ -256,38 +252,20 @@ class ModbusDriver:
             poll.took(unit.decode_part(block, reply.data), reply)
             unit.judge_suspect(value, self._wall_ms(), absent=False)
 
-    # --- writing, planning, telling ---------------------------------------------------------------------------------
+    # --- asking, planning, telling ----------------------------------------------------------------------------------
 
-    async def write_registers(
-        self, device_id: str, address: int, words: Sequence[int], *, function_code: int = 16, read_back: bool = True
-    ) -> None:
-        """Write registers of a device, before any poll that waits, and make sure that they were kept.
+    def enquiry(self, device_id: str, between: Between, on_sample: OnSample) -> Enquiry:
+        """Begin to ask a device at somebody's wish, or to write to it.
 
         Args:
             device_id: the device.
-            address: zero-based address of the first register.
-            words: 1 to 123 numbers of 16 bits.
-            function_code: 16, or 6 for a single register.
-            read_back: read the registers again with function 3; False for what cannot be read.
+            between: holds the polls of this bus off for a question.
+            on_sample: takes what the device answers of its configured quantities.
 
         Raises:
-            DeviceReplyError: the registers hold something else afterwards.
-            DriverError: as `read`.
+            DriverSetupError: the driver has no such device.
         """
-        unit = self._unit(device_id)
-        gap_ms = unit.profile.gap_ms
-        await self._line.write(device_id, unit.unit, address, words, function_code=function_code, gap_ms=gap_ms)
-        if not read_back:
-            return
-        block = ReadBlock(3, address, len(words), ())
-        kept = tuple((await self._ask(unit, block)).words)
-        if kept != tuple(words):
-            wanted, got = (" ".join(f"{word:#06x}" for word in part) for part in (words, kept))
-            raise DeviceReplyError(
-                device_id,
-                f"unit {unit.unit}: registers {address}..{block.end - 1} were to hold {wanted} and hold {got}; "
-                "is the meter locked against changes?",
-            )
+        return Enquiry(self._unit(device_id), self._line, self._wall_ms, between, on_sample)
 
     async def set_level(self, device_id: str, level_percent: float, timeout_s: float) -> Confirmation:
         """Say no: a meter has no level."""

@@ -272,12 +272,7 @@ class ModbusLine:
             await self._ask(device, canary, gap_ms, watch_s, trace)
 
     async def _ask(
-        self,
-        device: str,
-        question: Question,
-        gap_ms: float,
-        watch_s: float = 0.0,
-        trace: list[Said] | None = None,
+        self, device: str, question: Question, gap_ms: float, watch_s: float = 0.0, trace: list[Said] | None = None
     ) -> tuple[bytes, int]:
         """Ask on an open, silent line, and turn what can go wrong into the drivers' errors."""
         transport = await self._connection.get(device)
@@ -287,11 +282,9 @@ class ModbusLine:
             timeout_s += question.rtu_reply_bytes * self._settings.character_s
             self._last_length[question.unit] = question.count
         self.counters.requests += 1
-        said = None
-        if trace is not None:
-            trace.append(said := Said())
         asked_at = asyncio.get_running_loop().time()
         try:
+            said = None if trace is None else _said_in(trace)
             if self.rtu is not None and watch_s:
                 data, stamp_ms, turnaround_s = await self.rtu.ask(transport, question, timeout_s, watch_s, said)
             else:
@@ -393,3 +386,9 @@ class ModbusLine:
 
     def _tell_gone(self, reason: str) -> None:
         self._exchange.gone(reason)
+
+
+def _said_in(trace: list[Said]) -> Said:
+    """Begin to keep the bytes of a question."""
+    trace.append(Said())
+    return trace[-1]

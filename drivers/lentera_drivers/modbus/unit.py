@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -307,12 +307,24 @@ class Unit:
             found.setdefault(quantity, Outcome(OutcomeKind.ABSENT, 0, None, 2, f"{self.model} has no such register"))
         return found
 
-    def absent(self) -> list[str]:
-        """Return the quantities that this model lacks."""
+    def wanted(self, quantities: Iterable[str] | None) -> list[Register]:
+        """Return the registers of some quantities; None: of those that the configuration names."""
+        return select_registers(self.profile, self.device.quantities if quantities is None else quantities)
+
+    def requests_for(self, registers: Iterable[Register]) -> list[ReadBlock]:
+        """Return the requests that read some values once, outside the plan."""
+        seen = self._seen or (Refusals(), Refusals())
+        refusals = Refusals(seen[0].closed, seen[1].absent, seen[0].limit)
+        row = PaceRow(1.0, tuple(one.quantity for one in registers))
+        planned = plan_device(self.profile, (row,), self._cost, self.planned_turnaround_ms, refusals)
+        return [paced.block for paced in planned]
+
+    def absent(self, among: Iterable[Register] | None = None) -> list[str]:
+        """Return the quantities that this model lacks, of those that are configured or of some others."""
         known = frozenset[AbsentValue]() if self._seen is None else self._seen[1].absent
         return [
             one.quantity
-            for one in select_registers(self.profile, self.device.quantities)
+            for one in (self.wanted(None) if among is None else among)
             if AbsentValue(self.profile.function_code_of(one), one.address) in known
         ]
 

@@ -271,6 +271,9 @@ class MeterProfile(BaseModel):
             if needed > self.max_registers_per_read:
                 what = f"{register.quantity} needs {needed} registers, one read carries {self.max_registers_per_read}"
                 found.append((path, what, "raise max_registers_per_read"))
+            if register.write_function_code is not None and self.function_code_of(register) != 3:
+                what = f"{register.quantity} is an input register (function 4), which nobody can write"
+                found.append((("registers", position, "write_function_code"), what, "give function_code 3, or remove"))
             if self.even_addresses and register.address % 2:
                 found.append((path, f"{register.address} is odd, this meter answers even addresses only", "check it"))
         for position, entry in enumerate(self.identity):

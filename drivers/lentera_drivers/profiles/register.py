@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
@@ -37,6 +37,7 @@ class Register(BaseModel):
         byte_order: where this register differs from the meter.
         word_order: where this register differs from the meter.
         function_code: where this register is read with another function than the meter's.
+        write_function_code: the function that sets this value: 6 (one register) or 16; None for what is only read.
         null_markers: raw numbers (unsigned, most significant word first) that mean "no value".
         minimum: smallest plausible value in `unit`; a value outside makes a sample suspect, it is never dropped.
         maximum: largest plausible value in `unit`.
@@ -57,6 +58,7 @@ class Register(BaseModel):
     byte_order: Annotated[Endianness, Field(strict=False)] | None = None
     word_order: Annotated[Endianness, Field(strict=False)] | None = None
     function_code: FunctionCode | None = None
+    write_function_code: Literal[6, 16] | None = None
     null_markers: Integers = ()
     minimum: Finite | None = None
     maximum: Finite | None = None
@@ -110,7 +112,7 @@ class Register(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> Register:
-        found = [*self._catalogue_problems(), *self._layout_problems(), *self._bit_problems()]
+        found = [*self._catalogue_problems(), *self._layout_problems(), *self._bit_problems(), *self._write_problems()]
         if not found:
             found = [*self._limit_problems(), *self._dial_problems()]
         if found:
@@ -164,6 +166,21 @@ class Register(BaseModel):
         ones = mask >> shift_of(mask)
         if ones & (ones + 1):
             return [(("mask",), f"the bits of {mask:#x} are no neighbours", "describe one quantity for each group")]
+        return []
+
+    def _write_problems(self) -> list[Found]:
+        """Only what is one number by itself can be written without touching anything else."""
+        if self.write_function_code is None:
+            return []
+        key = ("write_function_code",)
+        if self.is_counter:
+            return [(key, f"{self.quantity} is a counter", "counters are only read: remove it")]
+        if self.type.is_bits or self.scale_register is not None:
+            return [
+                (key, "a part of a register, or a value scaled by another one, cannot be written alone", "remove it")
+            ]
+        if self.write_function_code == 6 and self.count != 1:
+            return [(key, f"function 6 writes one register, this value has {self.count}", "write 16, or remove it")]
         return []
 
     def _limit_problems(self) -> list[Found]:

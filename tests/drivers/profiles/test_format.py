@@ -211,6 +211,12 @@ sources:
         ("phases: 3", f"phases: 3\nnotes: ['{'x' * 3000}']", "p.yaml:6: notes[0]:"),
         ("phases: 3", f"phases: 3\nnotes: [{', '.join('x' * 70)}]", "p.yaml:6: notes: has 70 entries; keep 64 at most"),
         ("quantity: tariff", "quantity: " + "x" * 900, "p.yaml:19: registers[3].quantity: 'xxx"),
+        ("bit: 0", "bit: 0, write_function_code: 16", "p.yaml:18: registers[2].write_function_code: a part of a"),
+        ("scale: -1", "scale: -1, write_function_code: 6", "p.yaml:17: registers[1].write_function_code: a part of a"),
+        ("scale: 100", "scale: 100, write_function_code: 16", "p.yaml:20: registers[4].write_function_code: energy_"),
+        ("order: little", "order: little, write_function_code: 6", "p.yaml:16: registers[0].write_function_code: func"),
+        ("order: little", "order: little, write_function_code: 5", "p.yaml:16: registers[0].write_function_code: 5 is"),
+        ("function_code: 4", "function_code: 4, write_function_code: 6", "frequency is an input register (function 4)"),
         ("quantity: tariff", "quantity: [1]", "p.yaml:19: registers[3].quantity: a list is not accepted"),
     ],
 )
