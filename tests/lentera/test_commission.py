@@ -15,7 +15,8 @@ from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import MeterProfile, load_profile
 from lentera_gateway.commissioning.diagnosis import Cause, Finding
 from lentera_sim.ledger import Ledger
-from lentera_sim.wires.serial_line import SerialLine
+from lentera_sim.wires.serial_line import SerialLine, stations_of
+from lentera_sim.wires.settings import WireSettings
 from lentera_sim.wires.unit import ModbusUnit
 from tests.gateway.commissioning.scenes import values_for
 from tests.lentera.test_cli import run
@@ -32,7 +33,7 @@ async def line(tmp_path: Path) -> AsyncIterator[Path]:
         assert isinstance(profile, MeterProfile)
         measured = values_for(profile, 900.0)
         units[unit] = ModbusUnit(f"meter-{unit}", profile, lambda measured=measured: measured)
-    port = SerialLine(tmp_path / "line", units, Ledger(tmp_path / "ledger.jsonl"), baud=19200)
+    port = SerialLine(tmp_path / "line", stations_of(units, WireSettings(19200)), Ledger(tmp_path / "ledger.jsonl"))
     await port.open()
     yield port.path
     await port.close()
@@ -70,7 +71,7 @@ async def test_one_meter_is_read_by_quantity_and_by_register(line: Path) -> None
 
 
 async def test_a_write_that_is_refused_says_so(line: Path) -> None:
-    done = await asyncio.to_thread(run, "gateway", "write", str(line), "1", "20", "16384", "0", *AT, "--yes")
+    done = await asyncio.to_thread(run, "gateway", "write", str(line), "1", "28", "16384", "0", *AT, "--yes")
     assert done.returncode == 1
     assert "set-up mode" in done.stderr
 

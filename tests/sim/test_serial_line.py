@@ -15,15 +15,18 @@ from pymodbus.exceptions import ModbusIOException
 from lentera_sim.errors import PlanError
 from lentera_sim.ledger import Ledger, LedgerEntry
 from lentera_sim.street import Street
-from lentera_sim.wires.serial_line import SerialLine
+from lentera_sim.wires.serial_line import SerialLine, stations_of
+from lentera_sim.wires.settings import WireSettings
 from tests.sim.conftest import until
+from tests.sim.lines import sdm630
 
 Entries = Callable[[], list[LedgerEntry]]
 
 
 @pytest.fixture
 async def line(street: Street, ledger: Ledger, tmp_path: Path) -> AsyncIterator[SerialLine]:
-    made = SerialLine(tmp_path / "tty", {1: street.units["meter-cabinet"], 2: street.units["meter-office"]}, ledger)
+    units = {1: street.units["meter-cabinet"], 2: street.units["meter-office"]}
+    made = SerialLine(tmp_path / "tty", stations_of(units), ledger)
     await made.open()
     yield made
     await made.close()
@@ -80,8 +83,8 @@ async def test_a_refused_request_is_an_exception_and_not_in_the_ledger(
     await until(lambda: len(entries()) == 1)
 
 
-async def test_a_damaged_request_is_not_answered(line: SerialLine, entries: Entries) -> None:
-    line.request_fault = lambda frame: frame[:-1] + bytes([frame[-1] ^ 1])
+async def test_behind_a_swapped_pair_nobody_answers(line: SerialLine, entries: Entries) -> None:
+    line.medium.faults.swapped_pair = True
     async with _client(line, timeout_s=0.3) as client:
         with pytest.raises(ModbusIOException):
             await client.read_input_registers(0, count=2, device_id=1)
@@ -89,7 +92,8 @@ async def test_a_damaged_request_is_not_answered(line: SerialLine, entries: Entr
 
 
 async def test_a_damaged_reply_is_not_in_the_ledger(line: SerialLine, entries: Entries) -> None:
-    line.reply_fault = lambda frame: frame[:4]
+    line.medium.faults.bias_missing = True
+    line.medium.faults.noise = 0.5
     async with _client(line, timeout_s=0.3) as client:
         with pytest.raises(ModbusIOException):
             await client.read_input_registers(0, count=2, device_id=1)
@@ -130,16 +134,18 @@ async def test_noise_does_not_stop_the_line(line: SerialLine) -> None:
         assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
 
 
-async def test_a_line_can_be_slowed(line: SerialLine) -> None:
-    line.extra_delay_s = 0.4
+async def test_a_unit_can_be_slowed(line: SerialLine, street: Street) -> None:
+    street.units["meter-cabinet"].faults.delay_s = 0.4
     async with _client(line) as client:
         started = time.monotonic()
         await client.read_input_registers(0, count=2, device_id=1)
     assert time.monotonic() - started > 0.4
 
 
-async def test_an_answer_that_may_have_come_too_late_is_unsure(line: SerialLine, entries: Entries) -> None:
-    line.extra_delay_s, line.timeout_s = 0.25, 0.3
+async def test_an_answer_that_may_have_come_too_late_is_unsure(
+    line: SerialLine, street: Street, entries: Entries
+) -> None:
+    street.units["meter-cabinet"].faults.delay_s, line.timeout_s = 0.25, 0.3
     async with _client(line) as client:
         assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
     await until(lambda: len(entries()) == 1)
@@ -149,7 +155,7 @@ async def test_an_answer_that_may_have_come_too_late_is_unsure(line: SerialLine,
 async def test_an_answer_is_written_down_when_the_line_is_closed(
     street: Street, ledger: Ledger, tmp_path: Path, entries: Entries
 ) -> None:
-    made = SerialLine(tmp_path / "tty", {1: street.units["meter-cabinet"]}, ledger)
+    made = SerialLine(tmp_path / "tty", stations_of({1: street.units["meter-cabinet"]}), ledger)
     await made.open()
     async with _client(made) as client:
         await client.read_input_registers(0, count=2, device_id=1)
@@ -157,7 +163,7 @@ async def test_an_answer_is_written_down_when_the_line_is_closed(
     assert [entry.kind for entry in entries()] in (["answered"], ["unsure"])
 
 
-async def test_a_request_during_a_reply_collides(line: SerialLine, entries: Entries) -> None:
+async def test_a_request_during_a_reply_spoils_it(line: SerialLine, entries: Entries) -> None:
     request = bytes.fromhex("010400000010")
     descriptor = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
     try:
@@ -165,14 +171,17 @@ async def test_a_request_during_a_reply_collides(line: SerialLine, entries: Entr
         await asyncio.sleep(0.06)  # request, silence and turnaround take 34 ms, the reply 39 ms more
         os.write(descriptor, request + _crc(request))
         await asyncio.sleep(0.3)
-        assert len(os.read(descriptor, 4096)) == 37
+        heard = os.read(descriptor, 4096)
     finally:
         os.close(descriptor)
+    assert len(heard) <= 37, "the second request was not heard either"
+    assert _crc(heard[:-2]) != heard[-2:]
+    assert entries() == []
 
 
 async def test_closing_leaves_nothing(street: Street, ledger: Ledger, tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    made = SerialLine(tmp_path / "tty", {}, ledger)
+    made = SerialLine(tmp_path / "tty", [], ledger)
     await made.open()
     await made.close()
     await made.close()
@@ -180,9 +189,24 @@ async def test_closing_leaves_nothing(street: Street, ledger: Ledger, tmp_path: 
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-async def test_a_baud_rate_that_no_port_has_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_baud_rate_that_no_port_has_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="9601 baud"):
-        SerialLine(tmp_path / "tty", {}, ledger, baud=9601)
+        SerialLine(tmp_path / "tty", [sdm630(1, WireSettings(9601))], ledger)
+
+
+def test_parities_that_a_pseudo_terminal_cannot_tell_apart_are_refused(ledger: Ledger, tmp_path: Path) -> None:
+    stations = [sdm630(1), sdm630(2, WireSettings(parity="E"))]
+    with pytest.raises(PlanError, match="parity N and E"):
+        SerialLine(tmp_path / "tty", stations, ledger)
+
+
+async def test_an_adapter_that_was_pulled_out_comes_back_on_the_same_path(line: SerialLine) -> None:
+    await line.unplug()
+    assert not line.is_plugged
+    assert not line.path.is_symlink()
+    await line.plug()
+    async with _client(line) as client:
+        assert not (await client.read_input_registers(0, count=2, device_id=1)).isError()
 
 
 def _crc(data: bytes) -> bytes:

@@ -95,8 +95,10 @@ async def test_an_answer_is_written_down_when_the_meter_is_closed(
     assert [entry.kind for entry in entries()] == ["answered"]
 
 
-async def test_an_answer_that_may_have_come_too_late_is_unsure(meter: TcpMeter, entries: Entries) -> None:
-    meter.extra_delay_s, meter.timeout_s = 0.25, 0.3
+async def test_an_answer_that_may_have_come_too_late_is_unsure(
+    meter: TcpMeter, street: Street, entries: Entries
+) -> None:
+    street.units["meter-market"].faults.delay_s, meter.timeout_s = 0.25, 0.3
     async with _client(meter) as client:
         assert not (await client.read_input_registers(1, count=2, device_id=1)).isError()
     await until(lambda: len(entries()) == 1)

@@ -73,8 +73,11 @@ def test_what_a_meter_refuses(street: Street) -> None:
     unit = street.units["meter-cabinet"]
     limit = unit.profile.max_registers_per_read
     last = max(register.end for register in unit.profile.registers)
-    assert exception_code(unit, read(3, 0, 2)) == 1
-    assert exception_code(unit, WriteMultipleRegistersRequest(address=0, registers=[1], dev_id=1)) == 1
+    assert exception_code(unit, read(3, 0, 2)) == 2, "of the holding registers it has its unit id only"
+    assert exception_code(unit, WriteMultipleRegistersRequest(address=0, registers=[1], dev_id=1)) == 2
+    office = street.units["meter-office"]
+    assert exception_code(office, read(4, 0, 2)) == 1
+    assert exception_code(office, WriteMultipleRegistersRequest(address=0, registers=[1], dev_id=2)) == 1
     assert exception_code(unit, read(4, 0, limit + 2)) == 3
     assert exception_code(unit, read(4, last, 2)) == 2
     assert exception_code(unit, read(4, 60_000, 2)) == 2
@@ -87,7 +90,7 @@ def test_absent_and_dead_units_are_silent(street: Street) -> None:
     found = respond({1: unit}, read(4, 0, 2))
     assert found is not None
     assert (found.pdu.dev_id, found.pdu.transaction_id) == (1, 77)
-    unit.dead = True
+    unit.faults.dead = True
     assert respond({1: unit}, read(4, 0, 2)) is None
 
 

@@ -1,7 +1,7 @@
-"""An RS-485 line as a pseudo-terminal: bytes take the time they take at its baud rate, and units share it.
+"""An RS-485 line as a pseudo-terminal: a reader opens a path like any serial port, and bytes take the line's time.
 
-The reader opens a path like any serial port. If it sets another baud rate than the line's, its requests are noise and
-nobody answers, as on a real line.
+The copper is `Medium`'s. A pseudo-terminal shows the baud rate that its reader has set, so a reader at another rate is
+noise to the stations and they to it; it does not carry the parity, which is taken to be the stations' own.
 """
 
 from __future__ import annotations
@@ -13,183 +13,166 @@ import logging
 import os
 import struct
 import termios
-import time
 import tty
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from pymodbus.exceptions import ModbusException
-from pymodbus.framer import FramerRTU
-from pymodbus.pdu import DecodePDU
 
 from lentera_sim.clock import wall_ms
 from lentera_sim.errors import PlanError
 from lentera_sim.ledger import Ledger
-from lentera_sim.wires.unit import READER_TIMEOUT_S, SURE_SHARE, Answer, ModbusUnit, respond
+from lentera_sim.tasks import end
+from lentera_sim.wires.medium import Medium
+from lentera_sim.wires.settings import FASTEST, SLOWEST, WireSettings
+from lentera_sim.wires.station import Station
+from lentera_sim.wires.unit import READER_TIMEOUT_S, SURE_SHARE, Answer, ModbusUnit
 
 log = logging.getLogger(__name__)
 
-Fault = Callable[[bytes], bytes | None]
-"""Given the bytes of a frame, returns what is left of them on the wire (None: nothing)."""
-
-_TICK_S = 0.006
-"""Bytes of a reply are handed over in groups no longer than this."""
 _UNREAD_WAIT_S = 1.0
+_UNREAD_LOOK_S = 0.002
+_BAUDS = {
+    getattr(termios, f"B{baud}"): baud
+    for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115_200)
+    if SLOWEST <= baud <= FASTEST
+}
+_SPEEDS = {baud: speed for speed, baud in _BAUDS.items()}
 
 
 class SerialLine:
-    """A line with its units. `open`, then read through `path`; `close` ends it."""
+    """A line with its stations. `open`, then read through `path`; `close` ends it.
 
-    def __init__(
-        self,
-        path: Path,
-        units: Mapping[int, ModbusUnit],
-        ledger: Ledger,
-        *,
-        baud: int = 9600,
-        bits_per_char: int = 10,
-    ) -> None:
+    Attributes:
+        medium: the copper, with its faults.
+        timeout_s: how long the reader waits for an answer, by which the ledger judges what came in time.
+    """
+
+    def __init__(self, path: Path, stations: Sequence[Station], ledger: Ledger, *, seed: int = 0) -> None:
         """Describe the line; `path` becomes a symbolic link to the pseudo-terminal.
 
         Raises:
-            PlanError: a baud rate that no serial port has.
+            PlanError: the stations' parities differ, which a pseudo-terminal cannot carry, or a baud rate that no
+                serial port has.
         """
-        speed = getattr(termios, f"B{baud}", None)
-        if speed is None:
-            raise PlanError(f"a line of {baud} baud: serial ports know 1200, 2400, 4800, 9600, 19200, 38400 and so on")
         self.path = path
-        self.units = units
-        self.request_fault: Fault | None = None
-        self.reply_fault: Fault | None = None
-        self.extra_delay_s = 0.0
         self.timeout_s = READER_TIMEOUT_S
-        self.busy_s = 0.0
+        self.medium = Medium(stations, self._deliver, seed=seed)
+        self._own = stations[0].settings if stations else WireSettings()
+        self._check(stations)
+        for station in stations:
+            station.note = self._note
         self._ledger = ledger
-        self._speed: int = speed
-        self._char_s = bits_per_char / baud
-        # Modbus over serial line V1.02, 2.5.1.1: 3.5 characters of silence end a frame, never less than 1.75 ms.
-        self._silence_s = max(3.5 * self._char_s, 0.00175)
-        self._framer = FramerRTU(DecodePDU(True))
-        self._received = bytearray()
-        self._arrived = asyncio.Event()
+        self._questions = 0
         self._fds: tuple[int, int] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._notes: set[asyncio.Task[None]] = set()
+
+    def _check(self, stations: Sequence[Station]) -> None:
+        for settings in (station.settings for station in stations):
+            if settings.baud not in _SPEEDS:
+                raise PlanError(f"a line of {settings.baud} baud: serial ports know {', '.join(map(str, _SPEEDS))}")
+            if settings.parity != self._own.parity:
+                raise PlanError(
+                    f"{self.path.name}: stations of parity {self._own.parity} and {settings.parity} on one "
+                    "pseudo-terminal, which carries no parity; give all the same, or take a line in memory"
+                )
 
     async def open(self) -> None:
         """Create the pseudo-terminal and its link, and begin to listen."""
         ours, theirs = os.openpty()
         tty.setraw(theirs)
         settings = termios.tcgetattr(theirs)
-        settings[4] = settings[5] = self._speed
+        settings[4] = settings[5] = _SPEEDS[self._own.baud]
         termios.tcsetattr(theirs, termios.TCSANOW, settings)
         os.set_blocking(ours, False)
         self._fds = (ours, theirs)
         self.path.unlink(missing_ok=True)
         self.path.symlink_to(os.ttyname(theirs))
         asyncio.get_running_loop().add_reader(ours, self._readable)
-        self._task = asyncio.create_task(self._serve(), name=f"line {self.path.name}")
 
     async def close(self) -> None:
-        """Stop listening, remove the link and the pseudo-terminal."""
-        if self._fds is None or self._task is None:
+        """Stop listening, remove the link and the pseudo-terminal; what nobody has read by now is unsure."""
+        if self._fds is None:
             return
-        asyncio.get_running_loop().remove_reader(self._fds[0])
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        for descriptor in self._fds:
+        fds, self._fds = self._fds, None
+        asyncio.get_running_loop().remove_reader(fds[0])
+        self.medium.close()
+        await end(*self._notes)
+        for descriptor in fds:
             os.close(descriptor)
-        self._fds = None
         self.path.unlink(missing_ok=True)
 
-    def _descriptors(self) -> tuple[int, int]:
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the adapter is there."""
+        return self._fds is not None
+
+    async def unplug(self) -> None:
+        """Pull the adapter out: the reader loses its port, and the path is gone until `plug`."""
+        await self.close()
+
+    async def plug(self) -> None:
+        """Put the adapter back, as another device behind the same path."""
         if self._fds is None:
-            raise RuntimeError(f"{self.path}: the line is not open")
-        return self._fds
+            await self.open()
 
     def _readable(self) -> None:
+        if self._fds is None:
+            return
+        ours, theirs = self._fds
         try:
-            data = os.read(self._descriptors()[0], 4096)
+            data = os.read(ours, 4096)
         except OSError as error:
             if error.errno not in (errno.EIO, errno.EAGAIN):
                 raise
             return
-        self._received += data
-        self._arrived.set()
-
-    async def _serve(self) -> None:
-        while True:
-            frame = await self._frame()
-            asked_s = time.monotonic() - len(frame) * self._char_s - self._silence_s
-            answer = self._answer(frame)
-            if answer is not None:
-                await self._reply(answer, asked_s)
-            self.busy_s += time.monotonic() - asked_s
-
-    async def _frame(self) -> bytes:
-        """Wait for bytes, for the time that they take on the wire, and for the silence after them."""
-        await self._arrived.wait()
-        taken = 0
-        while taken < len(self._received):
-            fresh = len(self._received) - taken
-            taken += fresh
-            await asyncio.sleep(fresh * self._char_s + self._silence_s)
-        frame = bytes(self._received)
-        self._received.clear()
-        self._arrived.clear()
-        return frame
-
-    def _answer(self, frame: bytes) -> Answer | None:
-        if self.request_fault is not None:
-            frame = self.request_fault(frame) or b""
-        if not frame or termios.tcgetattr(self._descriptors()[1])[4] != self._speed:
-            return None
-        try:
-            _, request = self._framer.handleFrame(frame, 0, 0)
-        except ModbusException as error:
-            log.debug("%s: unreadable request %s: %s", self.path, frame.hex(), error)
-            return None
-        return None if request is None else respond(self.units, request)
-
-    async def _reply(self, answer: Answer, asked_s: float) -> None:
-        """Send a reply to what was asked at `asked_s` (monotonic seconds), and write it down."""
-        unit = self.units[answer.pdu.dev_id]
-        await asyncio.sleep(unit.profile.turnaround_ms / 1000 + self.extra_delay_s)
-        frame = self._framer.buildFrame(answer.pdu)
-        sent = frame if self.reply_fault is None else self.reply_fault(frame) or b""
-        await self._transmit(sent)
-        at_ms = wall_ms()
-        if sent != frame:
+        baud = _BAUDS.get(termios.tcgetattr(theirs)[4])
+        if baud is None:
+            log.debug("%s: the reader's baud rate is no station's", self.path)
             return
-        in_time = time.monotonic() - asked_s < SURE_SHARE * self.timeout_s
+        if baud != self.medium.reader_settings.baud or self.medium.reader_settings.parity != self._own.parity:
+            self.medium.settle()
+        self.medium.reader_settings = WireSettings(baud, self._own.parity, self._own.stop_bits)
+        self._questions += 1
+        self.medium.say(data)
+
+    def _deliver(self, data: bytes) -> None:
+        if self._fds is None:
+            return
+        try:
+            os.write(self._fds[0], data)
+        except BlockingIOError:
+            log.debug("%s: nobody reads the line; the rest of a reply is lost", self.path)
+
+    def _note(self, answer: Answer, whole: bool, took_s: float) -> None:
+        """Write an answer down once its reader has taken it, or will not."""
+        if not whole:
+            return
+        at_ms = wall_ms()
+        task = asyncio.get_running_loop().create_task(self._write_down(answer, took_s, at_ms), name="answer")
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def _write_down(self, answer: Answer, took_s: float, at_ms: int) -> None:
         arrived = False
         try:
             arrived = await self._was_read()
         finally:
-            sure = arrived and in_time
+            sure = arrived and took_s < SURE_SHARE * self.timeout_s
             (self._ledger.answered if sure else self._ledger.unsure)(answer.device, answer.values, at_ms)
 
-    async def _transmit(self, data: bytes) -> None:
-        """Hand bytes over as their last bits would arrive; what comes in meanwhile collides and is lost."""
-        begun = time.monotonic()
-        at = 0
-        while at < len(data):
-            await asyncio.sleep(min(_TICK_S, (len(data) - at) * self._char_s))
-            until = min(len(data), int((time.monotonic() - begun) / self._char_s))
-            try:
-                at += os.write(self._descriptors()[0], data[at:until]) if until > at else 0
-            except BlockingIOError:
-                log.debug("%s: nobody reads the line; the rest of a reply is lost", self.path)
-                return
-        self._received.clear()
-        self._arrived.clear()
-
     async def _was_read(self) -> bool:
-        """Return whether the reader has taken every byte of the reply."""
-        deadline = time.monotonic() + _UNREAD_WAIT_S
-        while True:
-            await asyncio.sleep(0.002)
-            waiting = fcntl.ioctl(self._descriptors()[1], termios.FIONREAD, b"\0" * 4)
+        """Return whether the reader has taken every byte of the answer."""
+        loop = asyncio.get_running_loop()
+        deadline_s, question = loop.time() + _UNREAD_WAIT_S, self._questions
+        while self._fds is not None:
+            waiting = fcntl.ioctl(self._fds[1], termios.FIONREAD, b"\0" * 4)
             if struct.unpack("i", waiting)[0] == 0:
                 return True
-            if self._arrived.is_set() or time.monotonic() > deadline:
+            if self._questions != question or loop.time() > deadline_s:
                 return False
+            await asyncio.sleep(_UNREAD_LOOK_S)
+        return False
+
+
+def stations_of(units: Mapping[int, ModbusUnit], settings: WireSettings | None = None, seed: int = 0) -> list[Station]:
+    """Hang units (by their id) on a line that all read with the same settings."""
+    return [Station(unit, number, settings, seed=seed) for number, unit in units.items()]

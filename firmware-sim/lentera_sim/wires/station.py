@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from pymodbus.exceptions import ModbusException
@@ -15,14 +16,13 @@ from lentera_sim.wires.unit import Answer, ModbusUnit
 
 BROADCAST = 0
 Note = Callable[[Answer, bool, float], None]
-"""Told of each answer once it has been sent: whether whole, and seconds from the end of the question to its end."""
+"""Told of each answer once it has been sent: whether whole, and seconds from the question's first bit to its end."""
 
 
 class Station(Speaker):
     """A unit on a line.
 
     Attributes:
-        unit_id: what it listens to.
         turnaround_s: from the silence after a question to the first bit of the answer.
         jitter: share by which it varies.
     """
@@ -40,7 +40,7 @@ class Station(Speaker):
     ) -> None:
         """Hang a unit on a line."""
         self.unit = unit
-        self.unit_id = unit_id
+        unit.unit_id = unit_id
         self.settings = settings or WireSettings()
         self.turnaround_s = unit.profile.turnaround_ms / 1000 if turnaround_s is None else turnaround_s
         self.jitter = jitter
@@ -48,6 +48,12 @@ class Station(Speaker):
         self.note = note
         self._key = channel_key(seed, unit.device, str(unit_id), "turnaround")
         self._answers = 0
+        self._busy_until_s = 0.0
+
+    @property
+    def unit_id(self) -> int:
+        """What it listens to; a write to the unit's id register changes it."""
+        return self.unit.unit_id
 
     def hear(self, frame: bytes) -> Iterable[Reply]:
         """Answer a right frame that is for this unit; obey a broadcast without an answer."""
@@ -57,17 +63,21 @@ class Station(Speaker):
         answer = None if request is None else self.unit.answer(request)
         if answer is None or frame[0] == BROADCAST:
             return ()
-        return (self._reply(frame[0], answer),)
+        return (self._reply(frame, answer),)
 
-    def _reply(self, unit_id: int, answer: Answer) -> Reply:
+    def _reply(self, frame: bytes, answer: Answer) -> Reply:
         self._answers += 1
-        after_s = self.turnaround_s * (1 + self.jitter * draw(self._key, self._answers))
-        data = frame_of(unit_id, answer.pdu)
-        took_s = after_s + len(data) * self.settings.character_s
+        now_s = asyncio.get_running_loop().time()
+        asked_s = now_s - len(frame) * self.settings.character_s - self.settings.silence_s
+        after_s = self.turnaround_s * (1 + self.jitter * draw(self._key, self._answers)) + self.unit.faults.delay_s
+        if self._busy_until_s > now_s:  # one question after the other: this one waits until the last answer is out
+            after_s = max(after_s, self._busy_until_s - now_s + self.turnaround_s)
+        data = frame_of(frame[0], answer.pdu)
+        self._busy_until_s = now_s + after_s + len(data) * self.settings.character_s
 
         def sent(whole: bool) -> None:
             if self.note is not None:
-                self.note(answer, whole, took_s)
+                self.note(answer, whole, asyncio.get_running_loop().time() - asked_s)
 
         return Reply(data, after_s, sent)
 

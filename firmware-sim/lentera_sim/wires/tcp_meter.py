@@ -10,26 +10,36 @@ from dataclasses import dataclass
 
 from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerSocket
-from pymodbus.pdu import DecodePDU
+from pymodbus.pdu import DecodePDU, ModbusPDU
 
-from lentera_sim.clock import wall_ms
 from lentera_sim.ledger import Ledger
-from lentera_sim.wires.unit import READER_TIMEOUT_S, SURE_SHARE, Answer, ModbusUnit, respond
+from lentera_sim.wires.receipts import Receipts
+from lentera_sim.wires.unit import READER_TIMEOUT_S, Answer, ModbusUnit, respond
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """An answer that has been sent, when (wall ms), and whether within what its reader waits."""
+@dataclass(slots=True)
+class TcpFaults:
+    """What is wrong with a Modbus TCP host, beyond the faults of its units.
 
-    answer: Answer
-    at_ms: int
-    in_time: bool
+    Attributes:
+        resets: a question is answered with a reset of the connection.
+        cuts: an answer ends half way, and the connection stays open.
+        mixes: answers carry another transaction's number, as hosts do that mix up their clients.
+    """
+
+    resets: bool = False
+    cuts: bool = False
+    mixes: bool = False
 
 
 class TcpMeter:
-    """A server of Modbus TCP units. After `open`, `port` is the port it listens on."""
+    """A server of Modbus TCP units. After `open`, `port` is the port it listens on.
+
+    Attributes:
+        timeout_s: how long the reader waits for an answer, by which the ledger judges what came in time.
+    """
 
     def __init__(
         self, units: Mapping[int, ModbusUnit], ledger: Ledger, *, host: str = "127.0.0.1", port: int = 0
@@ -38,7 +48,7 @@ class TcpMeter:
         self.units = units
         self.host = host
         self.port = port
-        self.extra_delay_s = 0.0
+        self.faults = TcpFaults()
         self.timeout_s = READER_TIMEOUT_S
         self._ledger = ledger
         self._server: asyncio.Server | None = None
@@ -59,32 +69,42 @@ class TcpMeter:
         await asyncio.gather(*self._connections, return_exceptions=True)
         self._server = None
 
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the host is on the network."""
+        return self._server is not None
+
+    async def unplug(self) -> None:
+        """Take the host off the network: connections end and new ones are refused, until `plug`."""
+        await self.close()
+
+    async def plug(self) -> None:
+        """Put the host back on its port."""
+        if self._server is None:
+            await self.open()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
-        # An answer counts as arrived when the next request comes or the client closes in order; a client that closes
-        # without having read it makes the kernel send a reset instead.
-        pending: list[_Given] = []
+        receipts = Receipts(self._ledger)
         arrived = True
         try:
-            await self._converse(reader, writer, pending)
+            await self._converse(reader, writer, receipts)
         except ConnectionError:
             arrived = False
         except asyncio.CancelledError:
             pass  # The server is closing; what was sent has been sent.
         finally:
-            self._write_down(pending, arrived)
+            receipts.settle(arrived=arrived)
             writer.close()
 
-    async def _converse(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pending: list[_Given]
-    ) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, receipts: Receipts) -> None:
         framer = FramerSocket(DecodePDU(True))
         buffer = b""
         while data := await reader.read(4096):
-            self._write_down(pending, True)
+            receipts.settle(arrived=True)
             asked_s = time.monotonic()
             buffer += data
             while buffer:
@@ -98,15 +118,20 @@ class TcpMeter:
                     break
                 answer = respond(self.units, request)
                 if answer is not None:
-                    await asyncio.sleep(self.units[request.dev_id].profile.turnaround_ms / 1000 + self.extra_delay_s)
-                    writer.write(framer.buildFrame(answer.pdu))
-                    await writer.drain()
-                    in_time = time.monotonic() - asked_s < SURE_SHARE * self.timeout_s
-                    pending.append(_Given(answer, wall_ms(), in_time))
+                    await self._answer(writer, framer, request, answer)
+                    if not self.faults.cuts and not self.faults.mixes:
+                        receipts.sent(answer, time.monotonic() - asked_s, self.timeout_s)
 
-    def _write_down(self, pending: list[_Given], arrived: bool) -> None:
-        for given in pending:
-            sure = arrived and given.in_time
-            write = self._ledger.answered if sure else self._ledger.unsure
-            write(given.answer.device, given.answer.values, given.at_ms)
-        pending.clear()
+    async def _answer(
+        self, writer: asyncio.StreamWriter, framer: FramerSocket, request: ModbusPDU, answer: Answer
+    ) -> None:
+        unit = self.units[request.dev_id]
+        await asyncio.sleep(unit.profile.turnaround_ms / 1000 + unit.faults.delay_s)
+        if self.faults.resets:
+            writer.transport.abort()
+            raise ConnectionResetError("the simulated host resets its connections")
+        if self.faults.mixes:
+            answer.pdu.transaction_id = (request.transaction_id + 1) % 0x10000
+        frame = framer.buildFrame(answer.pdu)
+        writer.write(frame[: len(frame) // 2] if self.faults.cuts else frame)
+        await writer.drain()
