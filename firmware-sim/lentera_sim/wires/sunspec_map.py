@@ -13,6 +13,7 @@ from lentera_sim.errors import PlanError
 BASE = 40000
 _MARKER = (0x5375, 0x6E53)
 _COMMON_LENGTH = 66
+_NOT_IMPLEMENTED = 0x8000
 # Offsets in the common model, counted from its id: manufacturer, model and serial number of 16 registers, version of 8.
 _COMMON_TEXTS = ((2, 16), (18, 16), (42, 8), (50, 16))
 METER_BASE = BASE + len(_MARKER) + 2 + _COMMON_LENGTH
@@ -45,5 +46,6 @@ def sunspec_words(
         data = text.encode("ascii")[: 2 * count].ljust(2 * count, b"\0")
         for at in range(count):
             words[common + offset + at] = int.from_bytes(data[2 * at : 2 * at + 2])
+    words |= dict.fromkeys(range(model + 2, end), _NOT_IMPLEMENTED)
     words |= {model + offset: exponent % 0x10000 for offset, exponent in exponents.items()}
     return words
