@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import socket
 import stat
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -31,7 +32,19 @@ ANSWER_WITHIN_S: Final = 15.0
 _WRITE_WITHIN_S: Final = 5.0
 
 Request = dict[str, Any]
+"""What was asked; under `peer` it says who asks, whatever the client wrote there."""
+
+
+class Peer(NamedTuple):
+    """Who asks, as the kernel says (SO_PEERCRED): process, user and group id."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
 Handler = Callable[[Request], Awaitable[Mapping[str, Any]]]
+_CREDENTIALS: Final = struct.Struct("iII")
 _LOG: Final = structlog.get_logger("control")
 
 
@@ -128,6 +141,7 @@ class Control:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer line by line until the client closes or says nothing for too long."""
+        peer = _peer_of(writer)
         while True:
             try:
                 async with asyncio.timeout(self._idle_s):
@@ -138,9 +152,9 @@ class Control:
                 # What is left of the line is not read: there is no telling how long it is.
                 await _answer(writer, _error("too_large", f"a request has at most {MAX_REQUEST_BYTES} bytes"))
                 return
-            await _answer(writer, await self._handle(line))
+            await _answer(writer, await self._handle(line, peer))
 
-    async def _handle(self, line: bytes) -> Mapping[str, Any]:
+    async def _handle(self, line: bytes, peer: Peer) -> Mapping[str, Any]:
         """Return the answer to a request; never raises for the request's sake."""
         try:
             request = msgspec.json.decode(line, type=dict[str, Any])
@@ -152,7 +166,7 @@ class Control:
             return _error("unknown_request", f"this gateway does not know `do`: {name!r}; it knows {self._known()}")
         try:
             async with asyncio.timeout(registered.within_s):
-                return await registered.handle(request)
+                return await registered.handle(request | {"peer": peer})
         except TimeoutError:
             return _error("timed_out", f"{name} was not done within {registered.within_s:g} s")
         except LenteraError as error:
@@ -187,6 +201,12 @@ def _listen(path: Path) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def _peer_of(writer: asyncio.StreamWriter) -> Peer:
+    """Return who is at the other end; raises OSError where the kernel cannot say."""
+    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return Peer(*_CREDENTIALS.unpack(raw))
 
 
 async def _answer(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:

@@ -205,3 +205,13 @@ async def test_the_end_waits_for_no_client(tmp_path):
         assert await asyncio.wait_for(reader.readline(), 5) == b'{"you_said":1}\n'
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
+
+
+async def test_who_asks_is_what_the_kernel_says(tmp_path):
+    async def who(request):
+        return {"peer": request["peer"]}
+
+    async with listening(socket_path(tmp_path)) as control:
+        control.register("who", who)
+        answer = await asked(socket_path(tmp_path), {"do": "who", "peer": [1, 0, 0]})
+    assert answer == {"peer": [os.getpid(), os.getuid(), os.getgid()]}
