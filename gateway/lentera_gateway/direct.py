@@ -1,0 +1,69 @@
+"""A technician's questions where no gateway runs: the ports are opened with the configuration's settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from lentera_drivers.driver import Driver, open_driver
+from lentera_gateway.by_hand import ByHand, find_device, polled_profile
+from lentera_gateway.clock import monotonic_ms, system_wall_ms
+from lentera_gateway.config import LoadedConfig
+from lentera_gateway.control import Peer
+from lentera_model.readings import Sample
+
+
+class Direct:
+    """Asks devices on ports of its own; they are opened by the first question and given back at the end."""
+
+    def __init__(self, loaded: LoadedConfig, devices: Iterable[str]) -> None:
+        """Prepare the buses of these devices.
+
+        Raises:
+            ControlRequestError: a device that is not there, or that cannot be asked.
+            DriverSetupError: a device does not fit its bus.
+        """
+        config = loaded.config
+        asked = [find_device(loaded, name) for name in devices]
+        for device in asked:
+            polled_profile(loaded, device)
+        self._drivers: dict[str, Driver] = {
+            bus.id: open_driver(bus, config.devices, loaded.profiles, monotonic_ms, _unused, _unheard)
+            for bus in config.buses
+            if bus.id in {device.bus for device in asked}
+        }
+        self._answers = ByHand(loaded, self._drivers, _unused, _wall_of)
+
+    async def __aenter__(self) -> Self:
+        for driver in self._drivers.values():
+            await driver.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        for driver in self._drivers.values():
+            await driver.close()
+
+    async def ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer as the running gateway does.
+
+        Raises:
+            ControlRequestError, DriverError: see `ByHand`.
+        """
+        own = dict(request) | {"peer": Peer(os.getpid(), os.getuid(), os.getgid())}
+        return await (self._answers.write(own) if own["do"] == "write" else self._answers.read(own))
+
+
+def _wall_of(stamp_ms: int) -> int:
+    return system_wall_ms() - monotonic_ms() + stamp_ms
+
+
+def _unused(sample: Sample) -> None:
+    """Nobody stores what is asked without a gateway."""
+
+
+def _unheard(device: str, online: bool, reason: str) -> None:
+    """The answer itself says whether a device is there."""
