@@ -20,7 +20,7 @@ WHY: Mapping[str, tuple[str, str]] = {
   lentera gateway why gateway.yaml meter-cabinet energy_active_import --json
 
 The running gateway is asked, so run it on the board, as the gateway's user. The verdict is one of stored, queued,
-deadband, not_yet, no_value, late, dead, refused, absent, unreadable, bus_down.""",
+deadband, set_aside, not_yet, no_value, late, dead, refused, device_fault, absent, unreadable, bus_down.""",
         """Contoh:
 
 \b
@@ -28,17 +28,36 @@ deadband, not_yet, no_value, late, dead, refused, absent, unreadable, bus_down."
   lentera gateway why gateway.yaml meter-cabinet energy_active_import --json
 
 Gateway yang sedang berjalan ditanya, jadi jalankan di papan itu sebagai pengguna gateway. Putusannya salah satu dari
-stored, queued, deadband, not_yet, no_value, late, dead, refused, absent, unreadable, bus_down.""",
+stored, queued, deadband, set_aside, not_yet, no_value, late, dead, refused, device_fault, absent, unreadable,
+bus_down.""",
     ),
     "why.stored": (
-        "Read {age} ago and delivered: nothing waits for the cloud.",
-        "Dibaca {age} lalu dan sudah terkirim: tidak ada yang menunggu cloud.",
+        "Read {age} ago, and the cloud has it.",
+        "Dibaca {age} lalu, dan sudah ada di cloud.",
     ),
     "why.queued": (
-        "Read {age} ago; it waits in the journal with {waiting} batches. Check the mobile link and the cloud; nothing "
-        "is lost meanwhile.",
-        "Dibaca {age} lalu; menunggu di jurnal bersama {waiting} kiriman. Periksa sambungan seluler dan cloud; "
-        "sementara itu tidak ada yang hilang.",
+        "Read {age} ago and on its way: the cloud has not acknowledged it yet. Ask again in a minute; if it still "
+        "waits, look at the cloud with `lentera devices`. Sealed batches that wait: {waiting}.",
+        "Dibaca {age} lalu dan sedang dikirim: cloud belum mengonfirmasi. Tanyakan lagi semenit lagi; jika masih "
+        "menunggu, periksa cloud dengan `lentera devices`. Kiriman tersegel yang menunggu: {waiting}.",
+    ),
+    "why.queued_no_link": (
+        "Read {age} ago; it waits in the journal, because the cloud cannot be reached. Check the mobile link and the "
+        "cloud; nothing is lost meanwhile. Sealed batches that wait: {waiting}.",
+        "Dibaca {age} lalu; menunggu di jurnal karena cloud tak terjangkau. Periksa sambungan seluler dan cloud; "
+        "sementara itu tidak ada yang hilang. Kiriman tersegel yang menunggu: {waiting}.",
+    ),
+    "why.queued_no_clock": (
+        "Read {age} ago; it waits in the journal, because the board does not know the time yet. It learns it from the "
+        "cloud or by NTP; nothing is lost meanwhile. Sealed batches that wait: {waiting}.",
+        "Dibaca {age} lalu; menunggu di jurnal karena papan belum tahu waktu. Waktu didapat dari cloud atau NTP; "
+        "sementara itu tidak ada yang hilang. Kiriman tersegel yang menunggu: {waiting}.",
+    ),
+    "why.set_aside": (
+        "Read {age} ago and sent, but the cloud refused it: {detail} Tell the administrator; the values are kept in "
+        "the gateway's quarantine.",
+        "Dibaca {age} lalu dan dikirim, tetapi ditolak cloud: {detail} Beri tahu administrator; nilainya disimpan di "
+        "karantina gateway.",
     ),
     "why.deadband": (
         "Read {age} ago as {read}, and left out {left_out} times: it lies within the deadband of {stored}, stored "
@@ -55,10 +74,18 @@ stored, queued, deadband, not_yet, no_value, late, dead, refused, absent, unread
         "Perangkat menjawab {age} lalu dan menyatakan tidak punya nilai ini sekarang.",
     ),
     "why.late": (
-        "Late: {age} ago was the last try, it is due every {interval}. {detail} See how busy the bus is with "
-        "`lentera gateway plan`, and the wiring with `lentera gateway doctor`.",
-        "Terlambat: upaya terakhir {age} lalu, jadwalnya tiap {interval}. {detail} Lihat kesibukan bus dengan "
-        "`lentera gateway plan`, dan kabelnya dengan `lentera gateway doctor`.",
+        "Late: {age} ago was the last try, it is due every {interval}. {detail} See the wiring with "
+        "`lentera gateway doctor`.",
+        "Terlambat: upaya terakhir {age} lalu, jadwalnya tiap {interval}. {detail} Periksa kabelnya dengan "
+        "`lentera gateway doctor`.",
+    ),
+    "why.late_busy": (
+        "Late: the bus is at {load} % of its time; {skipped} cycles of {interval} were skipped in the last "
+        "{skipped_age}. {detail} Raise `every_s`, or share the meters between two buses; `lentera gateway plan` shows "
+        "what each request costs.",
+        "Terlambat: bus terisi {load} % dari waktunya; {skipped} siklus {interval} dilewati dalam {skipped_age} "
+        "terakhir. {detail} Perbesar `every_s` atau bagi meternya ke dua bus; `lentera gateway plan` menunjukkan biaya "
+        "tiap permintaan.",
     ),
     "why.dead": (
         "The device is silent; it is probed now and then. {detail} Check its power, its two wires and its id.",
@@ -67,6 +94,18 @@ stored, queued, deadband, not_yet, no_value, late, dead, refused, absent, unread
     "why.refused": (
         "The device refuses it (exception {exception}). {detail} Compare the profile with the meter's manual.",
         "Perangkat menolaknya (exception {exception}). {detail} Bandingkan profil dengan manual meter.",
+    ),
+    "why.refused_busy": (
+        "The device has no time to answer just now (exception {exception}) and is asked again at its next turn. "
+        "{detail} If it stays so, raise `every_s`.",
+        "Perangkat sedang sibuk (exception {exception}) dan ditanya lagi pada giliran berikutnya. {detail} Jika terus "
+        "begitu, perbesar `every_s`.",
+    ),
+    "why.device_fault": (
+        "The device says that it is at fault itself (exception {exception}). {detail} Switch it off and on; if the "
+        "fault comes back, have it replaced.",
+        "Perangkat menyatakan dirinya rusak (exception {exception}). {detail} Matikan lalu nyalakan; jika kembali "
+        "rusak, mintalah penggantian.",
     ),
     "why.absent": (
         "This model has no such register. {detail} If it should, `lentera gateway plan --forget` has it asked again.",

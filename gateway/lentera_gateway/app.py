@@ -16,6 +16,7 @@ from lentera_drivers.driver import Confirmation, Driver, open_driver
 from lentera_drivers.profiles import LampProfile
 from lentera_gateway.acquire import BusPoller, DeviceBook, ExceptionReporter, PollSchedule, StampKeeper, intervals_of
 from lentera_gateway.acquire.refusals_file import RefusalsFile
+from lentera_gateway.by_hand import ByHand
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.control import Control, ControlSocketError
@@ -30,6 +31,7 @@ from lentera_gateway.plan import refuse_overload
 from lentera_gateway.questions import Why
 from lentera_gateway.status import build_status, write_status
 from lentera_gateway.stopping import StopEvent
+from lentera_gateway.version import agent_version
 from lentera_model.batch import FORMAT_VERSION
 from lentera_model.commands import Reason
 from lentera_model.protocol import PROTOCOL_VERSION, DeviceDeclaration, Hello
@@ -49,16 +51,6 @@ _RESTART_AFTER_S: Final = 5.0
 _COMMANDS_END_WITHIN_S: Final = 0.2
 _DRIVERS_CLOSE_WITHIN_S: Final = 0.3
 _REFUSALS_KEPT_WITHIN_S: Final = 0.2
-
-
-def agent_version() -> str:
-    """Return the version that the gateway reports to the cloud."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"lentera {version('lentera')}"
-    except PackageNotFoundError:
-        return "lentera (not installed)"
 
 
 @dataclass(slots=True)
@@ -145,9 +137,21 @@ class Gateway:
     def _new_control(self) -> Control:
         """Build what a technician's commands ask through the control socket."""
         control = Control(socket_path(self.loaded.config.journal.memory_dir))
-        link = self.link
         Why(
-            self.loaded, self.drivers, self.reporter, self.journal.status, lambda: link.state.up, monotonic_ms
+            self.loaded,
+            self.pollers,
+            self.reporter,
+            self.journal,
+            lambda: self.link.state.up,
+            lambda: self.keeper.fit is not None,
+            monotonic_ms,
+        ).register(control)
+        ByHand(
+            self.loaded,
+            self.drivers,
+            self._take,
+            lambda stamp_ms: self.wall_ms() - monotonic_ms() + stamp_ms,
+            lambda bus, needs_ms, urgent: self.pollers[bus].between(needs_ms, urgent),
         ).register(control)
         return control
 
@@ -280,10 +284,7 @@ class Gateway:
             self.link.state,
             journal,
             self.devices,
-            {
-                bus_id: (self._bus_up(bus_id), poller.state, poller.driver.status())
-                for bus_id, poller in self.pollers.items()
-            },
+            {bus_id: (self._bus_up(bus_id), poller) for bus_id, poller in self.pollers.items()},
         )
         try:
             write_status(self.loaded.status_file, status)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lentera_drivers.driver import Driver
 from lentera_drivers.profiles import MeterProfile
 from lentera_gateway.acquire.exception_report import ExceptionReporter
+from lentera_gateway.acquire.poller import BusPoller
+from lentera_gateway.acquire.schedule import Poll
 from lentera_gateway.acquire.why import Facts, judge
 from lentera_gateway.config import LoadedConfig
 from lentera_gateway.control import Control, ControlRequestError, Request
-from lentera_gateway.journal.status import JournalStatus
+from lentera_gateway.journal import Journal
 from lentera_model.config import DeviceConfig
 
 
@@ -22,15 +23,16 @@ class Why:
     """Answers `why`: what became of the newest value of a quantity.
 
     Args:
-        loaded: the configuration. drivers: bus id -> driver. reporter: of report by exception.
-        journal: its status. link_up: whether the cloud is there. now_ms: CLOCK_BOOTTIME.
+        loaded: the configuration. pollers: bus id -> poller. reporter: of report by exception. journal: the journal.
+        link_up: whether the cloud is there. clock_known: whether the time is. now_ms: CLOCK_BOOTTIME.
     """
 
     loaded: LoadedConfig
-    drivers: Mapping[str, Driver]
+    pollers: Mapping[str, BusPoller]
     reporter: ExceptionReporter
-    journal: Callable[[], Awaitable[JournalStatus]]
+    journal: Journal
     link_up: Callable[[], bool]
+    clock_known: Callable[[], bool]
     now_ms: Callable[[], int]
 
     def register(self, control: Control) -> None:
@@ -46,16 +48,27 @@ class Why:
         device = self._device(str(request.get("device", "")))
         quantity = str(request.get("quantity", ""))
         self._check_quantity(device, quantity)
-        facts = Facts(
-            now_ms=self.now_ms(),
-            interval_ms=_interval_ms(device, quantity),
-            outcome=self.drivers[device.bus].outcomes(device.id).get(quantity),
-            last_stored=self.reporter.last_stored(device.id, quantity),
-            waiting_batches=(await self.journal()).waiting_batches,
-            link_up=self.link_up(),
-        )
+        status = await self.journal.status()
+        facts = self._facts(device, quantity, status.waiting_batches)
         because = asdict(judge(facts)) | {"device": device.id, "quantity": quantity}
-        return because | {"link_up": facts.link_up, "interval_s": facts.interval_ms / 1000}
+        return because | {"interval_s": facts.interval_ms / 1000}
+
+    def _facts(self, device: DeviceConfig, quantity: str, waiting_batches: int) -> Facts:
+        poller = self.pollers[device.bus]
+        pace = _pace(device, quantity)
+        lateness = poller.schedule.lateness.get(Poll(device.id, pace))
+        return Facts(
+            now_ms=self.now_ms(),
+            interval_ms=round(device.pace_table()[pace].every_s * 1000),
+            outcome=poller.driver.outcomes(device.id).get(quantity),
+            last_stored=self.reporter.last_stored(device.id, quantity),
+            whereabouts=self.journal.whereabouts(device.id, quantity),
+            waiting_batches=waiting_batches,
+            link_up=self.link_up(),
+            clock_known=self.clock_known(),
+            lost=None if lateness is None else lateness.lost,
+            load_percent=poller.schedule.load_percent(),
+        )
 
     def _device(self, name: str) -> DeviceConfig:
         devices = {device.id: device for device in self.loaded.config.devices}
@@ -82,6 +95,7 @@ def _hint(name: str, known: list[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"it has {', '.join(known[:20])}"
 
 
-def _interval_ms(device: DeviceConfig, quantity: str) -> int:
-    rows = [row for row in device.pace_table() if row.quantities is not None and quantity in row.quantities]
-    return round((rows[0].every_s if rows else device.every_s) * 1000)
+def _pace(device: DeviceConfig, quantity: str) -> int:
+    """Return at which of its device's paces a quantity is read."""
+    table = enumerate(device.pace_table())
+    return next((pace for pace, row in table if row.quantities is not None and quantity in row.quantities), 0)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lentera_gateway.acquire.devices import DeviceBook
-from lentera_gateway.acquire.poller import BusState
+from lentera_gateway.acquire.poller import BusPoller
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.link.client import LinkState
 
@@ -33,7 +33,7 @@ def build_status(
     link: LinkState,
     journal: JournalStatus,
     devices: DeviceBook,
-    buses: Mapping[str, tuple[bool, BusState, Mapping[str, Any]]],
+    buses: Mapping[str, tuple[bool, BusPoller]],
 ) -> dict[str, Any]:
     """Return the status as plain data.
 
@@ -46,12 +46,15 @@ def build_status(
         link: the link's state.
         journal: the journal's.
         devices: all devices'.
-        buses: bus -> (up, state, what its driver counted).
+        buses: bus -> (up, its poller).
     """
 
     def at(monotonic: int | None) -> int | None:
         return None if monotonic is None else wall_ms - now_ms + monotonic
 
+    cycles: dict[str, tuple[int, int]] = {}
+    for _, poller in buses.values():
+        cycles |= poller.schedule.cycles()
     return {
         "gateway": gateway,
         "ready": ready,
@@ -62,22 +65,26 @@ def build_status(
         "journal": journal.as_dict(),
         "devices": {
             device: {"online": state.online, "reason": state.reason, "last_ok": at(state.last_ok_ms)}
+            | dict(zip(("late", "skipped"), cycles.get(device, (0, 0)), strict=True))
             for device, state in devices.states.items()
         },
-        "buses": {bus: _bus(up, state, driver) for bus, (up, state, driver) in buses.items()},
+        "buses": {bus: _bus(up, poller) for bus, (up, poller) in buses.items()},
         "rss_bytes": resident_bytes(),
     }
 
 
-def _bus(up: bool, state: BusState, driver: Mapping[str, Any]) -> dict[str, Any]:
+def _bus(up: bool, poller: BusPoller) -> dict[str, Any]:
+    """Say how a bus does: `late` polls began late, `skipped` ones never; `load_percent` is what all would take."""
+    cycles = poller.schedule.cycles().values()
     return {
         "up": up,
-        "polls": state.polls,
-        "failures": state.failures,
-        "late": state.late,
-        "skipped": state.skipped,
-        "error": state.error,
-        "driver": driver,
+        "polls": poller.state.polls,
+        "failures": poller.state.failures,
+        "late": sum(late for late, _ in cycles),
+        "skipped": sum(skipped for _, skipped in cycles),
+        "load_percent": round(poller.schedule.load_percent(), 1),
+        "error": poller.state.error,
+        "driver": poller.driver.status(),
     }
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _words = reader_words()
 _ANSWER_WITHIN_S = 5.0
+_ASK_LATER = (5, 6)
+"""Modbus exceptions of a device that has no time now: acknowledge, server device busy."""
 
 HELP = _words("help.gateway.why")
 EPILOG = _words("epilog.gateway.why")
@@ -61,7 +63,7 @@ def sentence(answer: dict[str, Any], words: Words) -> str:
     """Put the gateway's answer into words, with the next thing to do."""
     detail = str(answer["detail"]).strip()
     text = words(
-        f"why.{answer['verdict']}",
+        f"why.{_case(answer)}",
         age=_seconds(answer["age_s"]),
         interval=_seconds(answer["interval_s"]),
         detail=f"{detail[:1].upper()}{detail[1:].rstrip('.')}." if detail else "",
@@ -71,13 +73,30 @@ def sentence(answer: dict[str, Any], words: Words) -> str:
         stored=_number(answer["stored_value"]),
         stored_age=_seconds(answer["stored_age_s"]),
         left_out=answer["left_out"],
+        skipped=answer["skipped"],
+        skipped_age=_seconds(answer["skipped_age_s"]),
+        load=_number(answer["load_percent"], ".0f"),
     )
     text = " ".join(text.split())
-    if answer["verdict"] in ("stored", "queued", "deadband", "not_yet"):
+    if answer["verdict"] in ("stored", "queued", "deadband", "set_aside", "not_yet"):
         return text
     read_age_s = answer["read_age_s"]
     last = words("why.never_read") if read_age_s is None else words("why.last_read", age=_seconds(read_age_s))
     return f"{text} {last}"
+
+
+def _case(answer: dict[str, Any]) -> str:
+    """Return which of the sentences of a verdict fits; each has its own next thing to do."""
+    verdict = str(answer["verdict"])
+    if verdict == "late" and answer["skipped"]:
+        return "late_busy"
+    if verdict == "refused" and answer["exception_code"] in _ASK_LATER:
+        return "refused_busy"
+    if verdict == "queued" and not answer["link_up"]:
+        return "queued_no_link"
+    if verdict == "queued" and not answer["clock_known"]:
+        return "queued_no_clock"
+    return verdict
 
 
 def _seconds(seconds: float | None) -> str:
@@ -88,8 +107,8 @@ def _seconds(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.10g}"
+def _number(value: float | None, form: str = ".10g") -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _last_word(loaded: LoadedConfig, device: str) -> str:

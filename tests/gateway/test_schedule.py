@@ -1,11 +1,14 @@
 """Polls on a grid: no drift, phases spread, a slow or dead bus skips and never catches up in a burst."""
 
 import asyncio
+import itertools
 
+import pytest
 import structlog
 
 from lentera_drivers.driver import BusDownError, DeviceTimeoutError
 from lentera_gateway.acquire import BusPoller, Poll, PollSchedule, intervals_of
+from lentera_gateway.acquire.lateness import LostCycles
 from lentera_model.config import DeviceConfig
 from lentera_model.readings import Sample
 
@@ -21,7 +24,7 @@ def test_instants_never_drift_however_long_a_poll_takes():
         now += 137
         schedule.polled(now)
     assert instants == list(range(500, 1_000_500, 1000))
-    assert sum(schedule.skipped.values()) == 0
+    assert schedule.cycles()["m"][1] == 0
 
 
 def test_phases_spread_the_devices_over_their_interval():
@@ -38,7 +41,7 @@ def test_instants_missed_while_the_bus_was_busy_are_skipped_and_counted():
     schedule = PollSchedule({Poll("m"): 1000}, 0)
     schedule.polled(4500)
     assert schedule.next_due() == (Poll("m"), 5000)
-    assert schedule.skipped == {Poll("m"): 4}
+    assert schedule.cycles() == {"m": (0, 4)}
 
 
 def test_different_intervals_keep_their_own_grids():
@@ -57,8 +60,7 @@ def test_a_poll_that_begins_late_is_counted():
     for due in range(0, 5000, 1000):
         schedule.began(due + (150 if due >= 3000 else 90))
         schedule.polled(due + 200)
-    assert schedule.late == {Poll("m"): 2}
-    assert sum(schedule.skipped.values()) == 0
+    assert schedule.cycles() == {"m": (2, 0)}
 
 
 def test_the_paces_of_a_device_share_their_instants_the_slow_one_first():
@@ -182,3 +184,91 @@ async def test_a_bus_without_devices_ends_at_once():
     running = poller(clock, Bus(clock, lambda device: ()), {}, [])
     await running.run()
     assert running.state.tried
+
+
+async def test_a_day_of_polls_of_odd_lengths_drifts_by_nothing():
+    clock, taken = Clock(86_400_000), []
+    lengths = itertools.cycle((3, 137, 41, 998, 0, 512))
+
+    def behave(device):
+        begun_ms = clock.now_ms
+        clock.now_ms += next(lengths)
+        return [Sample(device, "p", begun_ms, {"voltage_l1": 230.0})]
+
+    running = poller(clock, Bus(clock, behave), {"m": 60_000}, taken)
+    await running.run()
+    assert [sample.monotonic_ms for sample in taken] == list(range(0, 86_400_000, 60_000))
+    assert running.schedule.cycles() == {"m": (0, 0)}
+
+
+async def test_an_overloaded_bus_serves_each_device_in_turn_and_never_one_instant_twice():
+    clock, devices = Clock(60_000), ("a", "b", "c")
+
+    def behave(device):
+        clock.now_ms += 430
+        return ()
+
+    bus = Bus(clock, behave)
+    running = poller(clock, bus, dict.fromkeys(devices, 1000), [])
+    await running.run()
+    for device in devices:
+        begun = [at_ms for name, at_ms in bus.polls if name == device]
+        late, skipped = running.schedule.cycles()[device]
+        assert len(begun) + skipped == pytest.approx(60, abs=2)
+        assert skipped > 10
+        assert late > 10
+        phase_ms = 333 * devices.index(device)
+        assert len({(at_ms - phase_ms) // 1000 for at_ms in begun}) == len(begun)
+    assert running.schedule.load_percent() == pytest.approx(129)
+    shares = [sum(name == device for name, _ in bus.polls) for device in devices]
+    assert max(shares) - min(shares) <= 1
+
+
+async def test_after_a_stall_a_bus_polls_at_its_next_instants_and_makes_up_for_nothing():
+    clock = Clock(30_000)
+    stalls = iter([10_400])
+
+    def behave(device):
+        clock.now_ms += next(stalls, 20) if clock.now_ms >= 5_000 else 20
+        return ()
+
+    bus = Bus(clock, behave)
+    running = poller(clock, bus, {"m": 1000}, [])
+    await running.run()
+    assert [at_ms for _, at_ms in bus.polls] == [*range(0, 6000, 1000), *range(16_000, 30_000, 1000)]
+    assert running.schedule.cycles() == {"m": (0, 10)}
+
+
+def test_a_stretch_of_lost_instants_has_a_beginning_and_ends_when_the_pace_is_kept():
+    schedule, poll = PollSchedule({Poll("m"): 1000}, 0), Poll("m")
+    lateness = schedule.lateness[poll]
+    for begun_ms, over_ms, lost in (
+        (0, 20, None),
+        (1000, 3100, LostCycles(2000, 2)),
+        (4000, 4020, LostCycles(2000, 2)),
+        (5000, 6000, LostCycles(2000, 3)),
+        (7000, 7020, LostCycles(2000, 3)),
+        (8000, 8020, LostCycles(2000, 3)),
+        (9000, 9020, None),
+        (10_000, 11_500, LostCycles(11_000, 1)),
+    ):
+        assert schedule.next_due() == (poll, begun_ms)
+        schedule.began(begun_ms)
+        schedule.polled(over_ms)
+        assert lateness.lost == lost
+    assert (lateness.late, lateness.skipped) == (0, 4)
+
+
+def test_the_load_of_a_bus_follows_what_its_polls_take():
+    schedule = PollSchedule({Poll("a"): 1000, Poll("b"): 500}, 0)
+    assert schedule.load_percent() == 0
+    for _ in range(60):
+        poll, due_ms = schedule.next_due()
+        schedule.began(due_ms)
+        schedule.polled(due_ms + {"a": 300, "b": 50}[poll.device])
+    assert schedule.load_percent() == pytest.approx(40)
+    for _ in range(60):
+        poll, due_ms = schedule.next_due()
+        schedule.began(due_ms)
+        schedule.polled(due_ms + {"a": 300, "b": 450}[poll.device])
+    assert schedule.load_percent() == pytest.approx(120, abs=1)

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
 from lentera_drivers.driver import BusDownError, Driver, DriverError
+from lentera_drivers.modbus.priority_lock import READ, PriorityLock
 from lentera_gateway.acquire.schedule import Poll, PollSchedule
+from lentera_gateway.acquire.turns import between_polls
 from lentera_model.readings import Sample
 
 
 @dataclass(slots=True)
 class BusState:
-    """What is known of a bus, for status.json.
+    """What is known of a bus, for status.json; the schedule counts what came late or not at all.
 
     Attributes:
         tried: whether the first poll is over, well or badly.
         error: why the last poll failed, None after a good one.
         polls, failures: counted since the start.
-        late: polls that began later than a tenth of their interval, because the bus was busy.
-        skipped: polls that the bus had no time for at all; they are not made up for.
     """
 
     tried: bool = False
     error: str | None = None
     polls: int = 0
     failures: int = 0
-    late: int = 0
-    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class BusPoller:
     pause: Callable[[float], Awaitable[bool]]
     log: FilteringBoundLogger
     state: BusState = field(default_factory=BusState)
+    _turn: PriorityLock = field(init=False, default_factory=PriorityLock)
 
     async def run(self) -> None:
         """Poll until the gateway stops; a poll that runs is finished first."""
@@ -62,12 +63,19 @@ class BusPoller:
             return
         while True:
             poll, due_ms = self.schedule.next_due()
-            now_ms = self.now_ms()
-            if await self.pause(max(0, due_ms - now_ms) / 1000):
+            if await self.pause(max(0, due_ms - self.now_ms()) / 1000):
                 return
-            self.state.late += self.schedule.began(max(due_ms, now_ms))
-            await self._poll(poll)
-            self.state.skipped += self.schedule.polled(self.now_ms())
+            async with self._turn.hold(READ):
+                self.schedule.began(self.now_ms())
+                await self._poll(poll)
+                self.schedule.polled(self.now_ms())
+
+    def between(self, needs_ms: float, urgent: bool) -> AbstractAsyncContextManager[None]:
+        """Hold the polls off for a question of so many milliseconds; see `between_polls`."""
+        return between_polls(self._turn, self._free_ms, needs_ms, urgent=urgent)
+
+    def _free_ms(self) -> float:
+        return self.schedule.next_due()[1] - self.now_ms() if self.schedule else math.inf
 
     async def _poll(self, poll: Poll) -> None:
         self.state.polls += 1

@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from lentera_gateway.acquire.lateness import Lateness
 from lentera_model.config import DeviceConfig
 
 _LATE_SHARE: Final = 10
@@ -43,8 +44,7 @@ class PollSchedule:
     """The next instants of the polls of one bus.
 
     Attributes:
-        skipped: instants that passed while the bus was busy, by poll.
-        late: polls that began later than a tenth of their interval, by poll.
+        lateness: how each poll kept its instants.
     """
 
     def __init__(self, intervals_ms: Mapping[Poll, int], start_ms: int) -> None:
@@ -64,8 +64,8 @@ class PollSchedule:
         }
         self._due = [(phases[poll.device], position, poll) for position, poll in enumerate(self._intervals_ms)]
         heapq.heapify(self._due)
-        self.skipped = dict.fromkeys(self._intervals_ms, 0)
-        self.late = dict.fromkeys(self._intervals_ms, 0)
+        self.lateness = {poll: Lateness() for poll in self._intervals_ms}
+        self._began_ms: int | None = None
 
     def __bool__(self) -> bool:
         """Whether there is anything to poll."""
@@ -79,9 +79,10 @@ class PollSchedule:
     def began(self, now_ms: int) -> bool:
         """Note that the poll returned by `next_due` begins now; whether that is late."""
         due_ms, _, poll = self._due[0]
+        self._began_ms = now_ms
         is_late = now_ms - due_ms > max(_LATE_LEAST_MS, self._intervals_ms[poll] // _LATE_SHARE)
         if is_late:
-            self.late[poll] += 1
+            self.lateness[poll].late += 1
         return is_late
 
     def polled(self, now_ms: int) -> int:
@@ -89,7 +90,25 @@ class PollSchedule:
         due_ms, position, poll = self._due[0]
         interval_ms = self._intervals_ms[poll]
         missed = max(0, (now_ms - due_ms) // interval_ms)
-        if missed:
-            self.skipped[poll] += missed
+        lateness = self.lateness[poll]
+        if self._began_ms is not None:
+            lateness.took(now_ms - self._began_ms)
+            self._began_ms = None
+        lateness.missed(due_ms + interval_ms, missed)
         heapq.heapreplace(self._due, (due_ms + (missed + 1) * interval_ms, position, poll))
         return missed
+
+    def load_percent(self) -> float:
+        """Return how much of the bus's time its polls would take if none were skipped; above 100 some must be."""
+        return sum(
+            100 * (self.lateness[poll].usual_ms or 0.0) / interval_ms
+            for poll, interval_ms in self._intervals_ms.items()
+        )
+
+    def cycles(self) -> dict[str, tuple[int, int]]:
+        """Return device -> (polls that began late, instants skipped), over all its paces."""
+        found: dict[str, tuple[int, int]] = {}
+        for poll, lateness in self.lateness.items():
+            late, skipped = found.get(poll.device, (0, 0))
+            found[poll.device] = late + lateness.late, skipped + lateness.skipped
+        return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from lentera_gateway.journal.delivery import Delivery, Whereabouts
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.iothread import IoThread
 from lentera_gateway.journal.limits import JournalLimits
@@ -68,8 +70,10 @@ class Journal:
         self._fit = fit
         self._fresh: list[Sample] = []
         self._unsealed: list[Sample] = []
+        self._being_sealed: list[Sample] = []
         self._oldest_ms = 0
         self._dropped_samples = 0
+        self._delivery = Delivery()
         self._pinned = False
         self._time_saved_ms = 0
         self._busy = asyncio.Lock()
@@ -142,13 +146,22 @@ class Journal:
 
     async def _seal(self, now_ms: int) -> None:
         samples, self._unsealed = self._unsealed, []
+        self._being_sealed = samples
         try:
             made = await self._io.run(self._store.seal, samples, now_ms, self._fit())
         except Exception:
             self._unsealed = samples + self._unsealed
             raise
+        finally:
+            self._being_sealed = []
         if made:
+            self._delivery.sealed(samples, self._store.sequence)
             self.sealed.set()
+
+    def whereabouts(self, device: str, quantity: str) -> Whereabouts:
+        """Say how far the newest value of a quantity that was added has come on its way to the cloud."""
+        unsealed = itertools.chain(self._fresh, self._unsealed, self._being_sealed)
+        return self._delivery.whereabouts(device, quantity, unsealed)
 
     def _bytes_a_value(self) -> float:
         counters = self._store.places.counters
@@ -195,12 +208,16 @@ class Journal:
             if sealed is not None:
                 await self._io.run(self._store.set_aside, key, sealed, refused)
         known = await self._io.run(self._store.settle, key)
+        if key.epoch == self.epoch:
+            self._delivery.settled(key.sequence, [(row["device"], row["text"]) for row in refused or ()])
         self.settled.set()
         return known
 
     async def refuse(self, key: Key, code: str, text: str) -> bool:
         """Set a batch aside that the cloud refuses for its content; it blocks nothing."""
         known = await self._io.run(self._store.refuse, key, [{"code": code, "text": text}])
+        if key.epoch == self.epoch:
+            self._delivery.refused(key.sequence, text)
         self.settled.set()
         return known
 
