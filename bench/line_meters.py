@@ -115,15 +115,15 @@ class Line:
         reply = self._reply(frame)
         if reply is None:
             return
-        begin_s = heard_s + self.timing.turnaround_s
+        begin_s = answered_s = heard_s + self.timing.turnaround_s
         for end in range(_GROUP, len(reply) + _GROUP, _GROUP):
             group = reply[end - _GROUP : end]
             if self._read(max(0.0, begin_s + (end - _GROUP + len(group)) * self.timing.character_s - time.monotonic())):
                 self.collisions += 1
                 return
+            answered_s = time.monotonic()  # before the reader can have it: what follows is the reader's time
             os.write(self.master, group)
         characters = len(frame) + len(reply)
-        answered_s = time.monotonic()
         self.done.append(Transaction(frame[0], asked_s, answered_s, characters, asked_s - self._free_at_s))
         self._free_at_s = answered_s
 

@@ -131,6 +131,12 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def bench_environ() -> dict[str, str]:
+    """What the environment of a child must hold that runs a module of the benches."""
+    root = str(Path(__file__).resolve().parents[1])
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+
+
 def pause(seconds: float) -> None:
     """Wait: a bench measures what passes in real time."""
     threading.Event().wait(seconds)

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from bench.processes import Alone, Child, Span, pause, read_json, watch
+from bench.processes import Alone, Child, Span, bench_environ, pause, read_json, watch
 from lentera_drivers.modbus.blocks import tcp_cost
 from lentera_drivers.modbus.plan import plan_reads
 from lentera_drivers.profiles import MeterProfile, load_profile
@@ -89,9 +89,8 @@ def measure(seconds: float = SECONDS) -> dict[str, Any]:
         log, options = folder / "reader.log.json", folder / "reader.json"
         settings = {"ports": street.ports(), "requests": requests(), "every_s": EVERY_S, "log": str(log)}
         options.write_text(json.dumps(settings))
-        root = Path(__file__).resolve().parents[1]
         command = [sys.executable, "-m", "bench.light_reader", str(options)]
-        reader = stack.enter_context(Child(command, folder, "reader", {"PYTHONPATH": str(root)}))
+        reader = stack.enter_context(Child(command, folder, "reader", bench_environ()))
         say(f"{seconds:g} s after {WARM_UP_S} s to warm up")
         pause(WARM_UP_S)
         begin_ms = time.time_ns() // 1_000_000

@@ -30,7 +30,7 @@ from bench.board import (
 )
 from bench.load import write_profile
 from bench.peers import telegraf, thingsboard
-from bench.processes import Child, Span, pause, read_json, watch
+from bench.processes import Child, Span, bench_environ, pause, read_json, watch
 from bench.tcp_meters import read_log
 from tests.services.servers import Influx, Mosquitto
 
@@ -58,9 +58,8 @@ class _Meters:
         ports_file = folder / f"{name}.ports"
         settings = {"meters": METERS, "values": VALUES, "ports_file": str(ports_file), "log": str(self._log)}
         options.write_text(json.dumps(settings))
-        root = Path(__file__).resolve().parents[1]
         command = [sys.executable, "-m", "bench.tcp_meters", str(options)]
-        self.child = stack.enter_context(Child(command, folder, name, {"PYTHONPATH": str(root)}))
+        self.child = stack.enter_context(Child(command, folder, name, bench_environ()))
         self.child.wait_for(ports_file.exists)
         self.ports: list[int] = read_json(ports_file)
 
