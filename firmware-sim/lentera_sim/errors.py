@@ -33,3 +33,9 @@ class RegisterMapError(LenteraError):
     """A profile's register map does not fit a simulated meter: overlapping registers or a value that does not fit."""
 
     code = "sim_register_map"
+
+
+class FaultError(LenteraError):
+    """A fault cannot be put: no such target or fault, a value out of its limits, or no street that would take it."""
+
+    code = "sim_fault"

@@ -11,11 +11,19 @@ import yaml
 from lentera_model.config import GatewayConfig
 from lentera_sim.street import StreetPlan
 
+SERIAL_BUS = "rs485-0"
+MQTT_BUS = "lamps"
+
+
+def tcp_bus(device: str) -> str:
+    """Return the id of the bus that a Modbus TCP meter has for itself."""
+    return f"lan-{device}"
+
 
 def street_config(
     plan: StreetPlan,
     *,
-    tty: Path,
+    serial: Path | int,
     tcp_ports: Mapping[str, int],
     broker: tuple[str, int],
     cloud_url: str,
@@ -23,16 +31,17 @@ def street_config(
 ) -> dict[str, Any]:
     """Return the configuration as plain data, checked.
 
-    `tcp_ports` is meter id to port for the TCP meters, `broker` the host and port of the lamps' broker.
+    `serial` is the path of the serial line, or the TCP port of the converter that it is behind; `tcp_ports` is meter id
+    to port for the TCP meters, `broker` the host and port of the lamps' broker.
     """
     host, port = broker
     buses: list[dict[str, Any]] = [
-        {"id": "rs485-0", "driver": "modbus", "transport": "rtu", "port": str(tty), "baud": plan.baud, "parity": "N"},
+        {"id": SERIAL_BUS, "driver": "modbus", **_serial(plan, serial)},
         *(
-            {"id": f"lan-{device}", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": tcp_port}
+            {"id": tcp_bus(device), "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": tcp_port}
             for device, tcp_port in tcp_ports.items()
         ),
-        {"id": "lamps", "driver": "mqtt", "host": host, "tcp_port": port},
+        {"id": MQTT_BUS, "driver": "mqtt", "host": host, "tcp_port": port},
     ]
     config = {
         "version": 1,
@@ -46,13 +55,19 @@ def street_config(
     return config
 
 
+def _serial(plan: StreetPlan, serial: Path | int) -> dict[str, Any]:
+    if isinstance(serial, int):
+        return {"transport": "rtu_over_tcp", "host": "127.0.0.1", "tcp_port": serial, "baud": plan.baud}
+    return {"transport": "rtu", "port": str(serial), "baud": plan.baud, "parity": "N"}
+
+
 def _meters(plan: StreetPlan) -> list[dict[str, Any]]:
     return [
         {
             "id": meter.device,
             "name": meter.name,
             "profile": meter.profile,
-            "bus": "rs485-0" if meter.transport == "rtu" else f"lan-{meter.device}",
+            "bus": SERIAL_BUS if meter.transport == "rtu" else tcp_bus(meter.device),
             "unit": meter.unit,
             "every_s": meter.every_s,
             **_quantities(plan, meter.device),
@@ -68,7 +83,7 @@ def _lamps(plan: StreetPlan) -> list[dict[str, Any]]:
             "id": lamp.device,
             "name": lamp.name,
             "profile": lamp.profile,
-            "bus": "lamps",
+            "bus": MQTT_BUS,
             "topic": lamp.device,
             "every_s": lamp.every_s,
             "rated_power_w": lamp.rated_w,
@@ -84,7 +99,7 @@ def _plugs(plan: StreetPlan) -> list[dict[str, Any]]:
             "id": plug.device,
             "name": plug.name,
             "profile": plug.profile,
-            "bus": "lamps",
+            "bus": MQTT_BUS,
             "topic": plug.device,
             "every_s": plug.every_s,
             **_quantities(plan, plug.device),

@@ -2,7 +2,7 @@
 
 Kinds of line (`k`): `answered` is what a perfect gateway must have stored; `unsure` is an answer of which the device
 cannot know whether it arrived (the reader went away before reading it), which may be stored or not; `acted` is what a
-lamp did.
+lamp did; `fault` is a fault that was put on a device or bus, or lifted.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ class Ledger:
     def acted(self, device: str, what: Mapping[str, Any], at_ms: int) -> None:
         """Write down what a device did, such as {"level_percent": 40.0}."""
         self._line({"k": "acted", "device": device, "at_ms": at_ms, **what})
+
+    def fault(self, target: str, name: str, on: bool, value: float | None, at_ms: int) -> None:
+        """Write down a fault that was put, or lifted."""
+        self._line({"k": "fault", "device": target, "at_ms": at_ms, "fault": name, "on": on, "value": value})
 
     def flush(self) -> None:
         """Hand what is held to the operating system."""

@@ -3,7 +3,8 @@
 Files in the run folder: `gateway.yaml` (a configuration that fits), `street.json` (written when everything answers),
 `ledger.jsonl`, `rs485-0` (the serial line's path), `broker.log`. Signals to the street, as files: `energise` lights the
 lamps (create it once the gateway has subscribed); `quiet` makes the lamps publish no more, and `quieted` appears when
-the last message is with the broker, while the meters go on answering.
+the last message is with the broker, while the meters go on answering. The folder `faults` takes orders for faults
+(lentera_sim.faults.mailbox).
 """
 
 from __future__ import annotations
@@ -14,25 +15,30 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from lentera_sim.broker import BrokerChoice, RunningBroker, start_broker
+from lentera_sim.clock import wall_ms
 from lentera_sim.errors import RunFolderError
+from lentera_sim.faults.desk import FaultDesk
+from lentera_sim.faults.mailbox import answer_orders, clear_orders
+from lentera_sim.faults.order import FaultOrder
+from lentera_sim.faults.targets import modbus_targets
 from lentera_sim.gateway_config import street_config, write_config
 from lentera_sim.lamps.bridge import DeviceBridge, LampBridge
+from lentera_sim.lamps.device import NetworkLamp
 from lentera_sim.lamps.homeassistant import HomeAssistantLights
+from lentera_sim.lamps.mesh import Mesh
 from lentera_sim.lamps.zigbee2mqtt import Zigbee2Mqtt
 from lentera_sim.ledger import Ledger
+from lentera_sim.modbus_wires import ModbusWires
 from lentera_sim.plugs.fleet import plug_programs
 from lentera_sim.plugs.plug import NetworkPlug
 from lentera_sim.street import Street, StreetPlan, build_street
 from lentera_sim.tasks import end
-from lentera_sim.wires.serial_line import SerialLine, stations_of
-from lentera_sim.wires.settings import WireSettings
-from lentera_sim.wires.tcp_meter import TcpMeter
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +51,16 @@ _DELIVER_S = 0.15
 
 @dataclass(frozen=True, slots=True)
 class StreetInfo:
-    """Where a running street is: paths, broker, and what hangs on it. `street.json` holds the same."""
+    """Where a running street is: paths, broker, and what hangs on it. `street.json` holds the same.
+
+    `tty` is the serial line's path, empty where the line is behind a converter, which has `converter_port`.
+    """
 
     run_dir: str
     config: str
     ledger: str
     tty: str
+    converter_port: int | None
     broker_kind: Literal["mosquitto", "amqtt"]
     broker_host: str
     broker_port: int
@@ -72,18 +82,14 @@ class RunningStreet:
         self.run_dir = run_dir
         self.ledger = ledger
         self.broker = broker
-        plans = street.plan.meter_plans()
-        serial = {meter.unit: street.units[meter.device] for meter in plans if meter.transport == "rtu"}
-        stations = stations_of(serial, WireSettings(street.plan.baud), street.plan.seed)
-        self.line = SerialLine(run_dir / "rs485-0", stations, ledger, seed=street.plan.seed)
-        self.tcp_meters = {
-            meter.device: TcpMeter({meter.unit: street.units[meter.device]}, ledger)
-            for meter in plans
-            if meter.transport == "tcp"
-        }
+        self.wires = ModbusWires(street, run_dir, ledger)
         self.lamp_bridges: tuple[LampBridge, ...] = tuple(self._lamp_bridges())
         self.plug_bridges: tuple[DeviceBridge[NetworkPlug], ...] = tuple(
             plug_programs(street.plugs.values(), broker.host, broker.port, ledger, street.clock)
+        )
+        self.faults = FaultDesk(
+            modbus_targets(street.units, self.wires.line, self.wires.hosts),
+            lambda target, fault, on, value: ledger.fault(target, fault, on, value, wall_ms()),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._supervisor: asyncio.Task[None] | None = None
@@ -95,19 +101,21 @@ class RunningStreet:
         return (*self.lamp_bridges, *self.plug_bridges)
 
     def _lamp_bridges(self) -> list[LampBridge]:
-        lamps = list(self.street.lamps.values())
-        kinds = (("zigbee2mqtt", Zigbee2Mqtt), ("homeassistant_json", HomeAssistantLights))
-        return [
-            kind(f"sim-{dialect}", self.broker.host, self.broker.port, mine, self.ledger, self.street.clock)
-            for dialect, kind in kinds
-            if (mine := [lamp for lamp in lamps if lamp.profile.dialect == dialect])
-        ]
+        by_dialect: dict[str, list[NetworkLamp]] = {}
+        for lamp in self.street.lamps.values():
+            by_dialect.setdefault(lamp.profile.dialect, []).append(lamp)
+        host, port, clock = self.broker.host, self.broker.port, self.street.clock
+        mesh = Mesh(self.street.plan.seed) if self.street.plan.mesh else None
+        found: list[LampBridge] = []
+        if lamps := by_dialect.get("zigbee2mqtt"):
+            found.append(Zigbee2Mqtt("sim-zigbee2mqtt", host, port, lamps, self.ledger, clock, mesh))
+        if lamps := by_dialect.get("homeassistant_json"):
+            found.append(HomeAssistantLights("sim-homeassistant_json", host, port, lamps, self.ledger, clock))
+        return found
 
     async def open(self) -> None:
         """Open the wires and connect the bridges of lamps and plugs to the broker."""
-        await self.line.open()
-        for meter in self.tcp_meters.values():
-            await meter.open()
+        await self.wires.open()
         self._supervisor = asyncio.create_task(self.broker.supervise(), name="broker")
         self._tasks = [asyncio.create_task(bridge.run(), name=bridge.name) for bridge in self.bridges]
         self._tasks.append(asyncio.create_task(self._flush(), name="ledger"))
@@ -121,11 +129,12 @@ class RunningStreet:
             run_dir=str(self.run_dir),
             config=str(self.run_dir / "gateway.yaml"),
             ledger=str(self.run_dir / "ledger.jsonl"),
-            tty=str(self.line.path),
+            tty=str(self.wires.tty or ""),
+            converter_port=self.wires.converter_port,
             broker_kind=self.broker.kind,
             broker_host=self.broker.host,
             broker_port=self.broker.port,
-            tcp_ports={device: meter.port for device, meter in self.tcp_meters.items()},
+            tcp_ports=self.wires.tcp_ports,
             meters=list(self.street.meters),
             lamps=list(self.street.lamps),
             plugs=list(self.street.plugs),
@@ -154,9 +163,8 @@ class RunningStreet:
             async with asyncio.timeout(0.3):
                 await self.quieten()
         await asyncio.sleep(_DELIVER_S)
-        await self.line.close()
-        for meter in self.tcp_meters.values():
-            await meter.close()
+        await self.faults.close()
+        await self.wires.close()
         await end(*self._tasks)
         self.ledger.close()
         await self.broker.stop()
@@ -186,6 +194,7 @@ async def open_street(
     _refuse_older_ledger(run_dir / "ledger.jsonl")
     for signal_file in ("quiet", "quieted", "street.json"):
         (run_dir / signal_file).unlink(missing_ok=True)
+    clear_orders(run_dir)
     street = build_street(plan)
     started = await start_broker(broker, run_dir)
     running = RunningStreet(street, run_dir, Ledger(run_dir / "ledger.jsonl"), started)
@@ -212,7 +221,7 @@ def _describe(running: RunningStreet, cloud_url: str, key_file: str) -> None:
     info = running.info()
     config = street_config(
         running.street.plan,
-        tty=running.line.path,
+        serial=running.wires.tty or running.wires.converter_port or 0,
         tcp_ports=info.tcp_ports,
         broker=(info.broker_host, info.broker_port),
         cloud_url=cloud_url,
@@ -234,21 +243,26 @@ async def run_street(
     cloud_url: str = DEFAULT_CLOUD_URL,
     key_file: str = "key.pem",
     energise_at_start: bool = False,
+    faults: Sequence[FaultOrder] = (),
 ) -> None:
     """Run a street until `stop` is set; calls `ready` once everything answers. Ends within about a second.
 
-    Raises what `open_street` raises.
+    `faults` are put at the start, at their times. Raises what `open_street` raises, and FaultError.
     """
     running = await open_street(plan, run_dir, broker, cloud_url=cloud_url, key_file=key_file)
-    watcher = asyncio.create_task(_follow_files(running), name="signal files")
+    watchers = [
+        asyncio.create_task(_follow_files(running), name="signal files"),
+        asyncio.create_task(_follow_orders(running), name="orders for faults"),
+    ]
     try:
+        for order in faults:
+            await running.faults.take(order)
         if energise_at_start:
             running.energise()
         ready(running.info())
         await stop.wait()
     finally:
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+        await end(*watchers)
         await running.close()
         (running.run_dir / "street.json").unlink(missing_ok=True)
 
@@ -264,6 +278,13 @@ async def _follow_files(running: RunningStreet) -> None:
     (run_dir / "quieted").touch()
 
 
+async def _follow_orders(running: RunningStreet) -> None:
+    """Take the orders for faults that lie in the run folder."""
+    while True:
+        await answer_orders(running.run_dir, running.faults)
+        await asyncio.sleep(_WATCH_S)
+
+
 def main(
     run_dir: Path,
     plan: StreetPlan | None = None,
@@ -272,31 +293,33 @@ def main(
     key_file: str = "key.pem",
     *,
     energise: bool = False,
+    faults: Sequence[FaultOrder] = (),
     ready: Callable[[StreetInfo], None] | None = None,
 ) -> None:
     """Run a street as a process of its own until SIGTERM or SIGINT; ends within a second of either.
 
-    `energise` lights the lamps at once; else they wait for the file `energise`. `ready` is told when everything
-    answers; without it one JSON line (StreetInfo) goes to standard output. Raises what `open_street` raises.
+    `energise` lights the lamps at once; else they wait for the file `energise`. `faults` are put at the start, at their
+    times. `ready` is told when everything answers; without it one JSON line (StreetInfo) goes to standard output.
+    Raises what `run_street` raises.
     """
-    asyncio.run(_main(run_dir, plan or StreetPlan(), broker, cloud_url, key_file, energise, ready or _print_info))
 
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await run_street(
+            plan or StreetPlan(),
+            run_dir,
+            broker,
+            ready or _print_info,
+            stop,
+            cloud_url=cloud_url,
+            key_file=key_file,
+            energise_at_start=energise,
+            faults=faults,
+        )
 
-async def _main(
-    run_dir: Path,
-    plan: StreetPlan,
-    broker: BrokerChoice,
-    cloud_url: str,
-    key_file: str,
-    energise: bool,
-    ready: Callable[[StreetInfo], None],
-) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run_street(
-        plan, run_dir, broker, ready, stop, cloud_url=cloud_url, key_file=key_file, energise_at_start=energise
-    )
+    asyncio.run(run())
 
 
 def _print_info(info: StreetInfo) -> None:

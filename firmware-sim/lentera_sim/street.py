@@ -15,6 +15,7 @@ from lentera_model.config import ReportByException
 from lentera_sim.clock import SimClock
 from lentera_sim.errors import PlanError
 from lentera_sim.lamps.device import Behaviour, NetworkLamp
+from lentera_sim.lamps.mesh import ignoring
 from lentera_sim.physics.grid import Grid
 from lentera_sim.physics.loads import MARKET, OFFICE, BuildingLoad, CabinetLoad, Load
 from lentera_sim.physics.luminaire import Luminaire
@@ -60,6 +61,8 @@ class StreetPlan:
         epoch_ms: simulated time of the start (Unix ms); None is now.
         serial_every_s: how often a meter of the serial line is read. tcp_every_s: a TCP meter. lamp_every_s: lamps'
         reports. plug_every_s: of plugs, modules and JSON meters. baud: of the serial line.
+        converter: whether the serial line is behind an Ethernet converter (Modbus RTU over TCP).
+        mesh: whether the Zigbee lamps' radio has a mesh's manners (lentera_sim.lamps.mesh).
         behaviours: lamp id to how it takes commands, where not normally.
         quantities: device id to the only quantities that its gateway is configured for.
         reports: device id to its rule of report by exception.
@@ -79,6 +82,8 @@ class StreetPlan:
     lamp_every_s: float = 10.0
     plug_every_s: float = 10.0
     baud: int = 9600
+    converter: bool = False
+    mesh: bool = False
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict[str, Behaviour])
     quantities: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     reports: Mapping[str, ReportByException] = field(default_factory=lambda: OFFICE_REPORTS)
@@ -115,6 +120,9 @@ class StreetPlan:
     def lamp_plans(self) -> tuple[LampPlan, ...]:
         """Return the lamps, lamp-001 onwards."""
         power_key = channel_key(self.seed, "rated power")
+        zigbee = [f"lamp-{number:03d}" for number in range(1, self.lamps + 1) if number % 3]
+        behaviours = dict.fromkeys(ignoring(self.seed, zigbee) if self.mesh else (), Behaviour.IGNORES)
+        behaviours |= self.behaviours
         return tuple(
             LampPlan(
                 device=f"lamp-{number:03d}",
@@ -123,7 +131,7 @@ class StreetPlan:
                 rated_w=RATED_POWERS_W[int((draw(power_key, number) + 1) / 2 * len(RATED_POWERS_W))],
                 phase=(number - 1) % 3,
                 every_s=self.lamp_every_s,
-                behaviour=self.behaviours.get(f"lamp-{number:03d}", Behaviour.NORMAL),
+                behaviour=behaviours.get(f"lamp-{number:03d}", Behaviour.NORMAL),
             )
             for number in range(1, self.lamps + 1)
         )

@@ -19,7 +19,7 @@ def config_of(plan: StreetPlan) -> GatewayConfig:
     ports = {device: 5020 + number for number, device in enumerate(tcp)}
     raw = street_config(
         plan,
-        tty=Path("/tmp/tty"),
+        serial=Path("/tmp/tty"),
         tcp_ports=ports,
         broker=("127.0.0.1", 1883),
         cloud_url="ws://127.0.0.1:8080/v1/link",
