@@ -151,6 +151,7 @@ class Gateway:
             self.drivers,
             self._take,
             lambda stamp_ms: self.wall_ms() - monotonic_ms() + stamp_ms,
+            lambda event, facts: self._log.warning(event, **facts),
             lambda bus, needs_ms, urgent: self.pollers[bus].between(needs_ms, urgent),
         ).register(control)
         return control

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
-import structlog
 
 from lentera_drivers.driver import Driver, OnSample
 from lentera_drivers.profiles import MeterProfile, Register, RegisterValueError, decode_registers, encode_registers
@@ -34,8 +33,7 @@ LAST_ADDRESS: Final = 65535
 _SPAN: Final = re.compile(r"([34]):(\d{1,5})(?:-(\d{1,5}))?")
 _WRITES_MANY: Final = 16
 _W = TypeVar("_W", bound=msgspec.Struct)
-_LOG: Final = structlog.get_logger("by_hand")
-
+Note = Callable[[str, Mapping[str, Any]], None]
 Between = Callable[[str, float, bool], AbstractAsyncContextManager[None]]
 """Holds the polls of a bus (its id) off for a question of so many milliseconds; urgent or not."""
 
@@ -82,14 +80,16 @@ class ByHand:
         loaded: the configuration.
         drivers: bus id -> driver.
         take: takes what devices answer of their configured quantities.
-        between: see there; absent where nobody polls.
         wall_ms: of a monotonic stamp, the wall clock in Unix milliseconds.
+        note: keeps a record of each write: an event and its facts.
+        between: see there; absent where nobody polls.
     """
 
     loaded: LoadedConfig
     drivers: Mapping[str, Driver]
     take: OnSample
     wall_ms: Callable[[int], int]
+    note: Note
     between: Between | None = None
 
     def register(self, control: Control) -> None:
@@ -129,15 +129,15 @@ class ByHand:
         register = None if wish.quantity is None else writable_register(profile, wish.quantity)
         address, words, code = _what_to_write(profile, register, wish)
         enquiry = self._enquiry(device)
-        who = {"device": device.id, "uid": wish.peer.uid, "user": _user_name(wish.peer.uid)}
-        what = {"unit": device.unit, "address": address, "words": words, "quantity": wish.quantity}
-        _LOG.warning("write_asked", **who, **what, value=wish.value)
+        facts: dict[str, Any] = {"device": device.id, "unit": device.unit, "address": address, "words": list(words)}
+        facts |= {"quantity": wish.quantity, "value": wish.value, **who(wish.peer)}
+        self.note("write_asked", facts)
         try:
             written = await enquiry.write(address, words, code)
         except LenteraError as error:
-            _LOG.warning("write_failed", **who, **what, error=str(error))
+            self.note("write_failed", facts | {"error": str(error)})
             raise
-        _LOG.warning("written", **who, **what, before=written.before, after=written.after, kept=written.confirmed)
+        self.note("written", facts | {"before": written.before, "after": written.after, "kept": written.confirmed})
         plain = {**_head(device), "address": address, "function_code": code, **_plain_write(written)}
         return {**plain, **_as_values(profile, register, written), "raw": _raw(enquiry)}
 
@@ -314,8 +314,9 @@ def _raw(enquiry: Enquiry) -> list[dict[str, str]]:
     return [{"asked": one.asked.hex(), "heard": one.heard.hex()} for one in enquiry.said]
 
 
-def _user_name(uid: int) -> str:
+def who(peer: Peer) -> dict[str, Any]:
+    """Return who asks, for a log."""
     try:
-        return pwd.getpwuid(uid).pw_name
+        return {"uid": peer.uid, "user": pwd.getpwuid(peer.uid).pw_name}
     except KeyError:
-        return ""
+        return {"uid": peer.uid}

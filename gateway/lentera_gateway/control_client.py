@@ -16,6 +16,7 @@ from lentera_model.errors import LenteraError
 
 MAX_ANSWER_BYTES: Final = 2 << 20
 _CHUNK_BYTES: Final = 64 << 10
+_CONNECT_WITHIN_S: Final = 5.0
 
 
 class ControlError(LenteraError):
@@ -57,6 +58,25 @@ class ControlAnswerError(ControlError):
         self.problem_code = problem_code
 
 
+def is_listening(socket_path: Path) -> bool:
+    """Whether a gateway answers on the control socket.
+
+    Raises:
+        ControlDeniedError: one may, but it belongs to another user.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, short_address(socket_path) as address:
+            connection.settimeout(_CONNECT_WITHIN_S)
+            connection.connect(address)
+    except TimeoutError:
+        return True  # somebody listens who is too busy to take another
+    except PermissionError as error:
+        raise _denied(socket_path) from error
+    except OSError:
+        return False
+    return True
+
+
 def ask(socket_path: Path, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
     """Send a request and return the answer.
 
@@ -82,12 +102,14 @@ def ask(socket_path: Path, request: Mapping[str, Any], timeout_s: float) -> dict
     except TimeoutError as error:
         raise ControlTimeoutError(f"the gateway at {socket_path} did not answer within {timeout_s:g} s") from error
     except PermissionError as error:
-        raise ControlDeniedError(
-            f"{socket_path} belongs to the gateway's user; run the command as that user or with sudo"
-        ) from error
+        raise _denied(socket_path) from error
     except OSError as error:
         raise GatewayNotRunningError(f"no gateway runs here: {socket_path}: {error.strerror or error}") from error
     return _plain(line)
+
+
+def _denied(socket_path: Path) -> ControlDeniedError:
+    return ControlDeniedError(f"{socket_path} belongs to the gateway's user; run the command as that user or with sudo")
 
 
 def _read_line(connection: socket.socket, deadline: float) -> bytes:
