@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lentera_drivers.driver import DeviceReplyError, DeviceTimeoutError
 from lentera_drivers.modbus.blocks import ReadBlock
 from lentera_drivers.modbus.breaker import DEAD_SHARE, DeadTime
+from lentera_drivers.modbus.doubt import LATE_MS
 from lentera_drivers.modbus.line import ModbusLine
 from lentera_drivers.modbus.question import reading
 from lentera_drivers.modbus.rtu_frames import check_sum, frames_in, listen
@@ -107,98 +108,6 @@ def test_the_silence_of_a_frame():
     assert LineSettings(115200).silence_s == 0.00175
 
 
-class Device:
-    """A Modbus TCP device on simulated time; `takes` questions at once, what is more it drops."""
-
-    def __init__(self, takes: int, turnaround_s: float = 0.02) -> None:
-        self.takes = takes
-        self.turnaround_s = turnaround_s
-        self.under_way = 0
-        self.most = 0
-        self.is_open = True
-        self.swap_units = False
-
-    async def open(self, on_bytes, on_lost) -> "Device":
-        self._on_bytes = on_bytes
-        return self
-
-    def write(self, data: bytes) -> None:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        answered = self.under_way <= self.takes
-        asyncio.get_running_loop().call_later(self.turnaround_s, self._answer, data if answered else b"")
-
-    def _answer(self, question: bytes) -> None:
-        self.under_way -= 1
-        if question:
-            count = int.from_bytes(question[10:12])
-            unit = bytes([question[6] ^ self.swap_units])
-            size = (3 + 2 * count).to_bytes(2)
-            self._on_bytes(question[:4] + size + unit + question[7:8] + bytes([2 * count]) + question[8:10] * count)
-
-    def close(self) -> None:
-        self.is_open = False
-
-
-def line_to(device: Device, window: int) -> ModbusLine:
-    data = {"id": "b", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "timeout_ms": 100}
-    bus = ModbusBus.model_validate(data)
-    return ModbusLine(bus, lambda: round(asyncio.get_running_loop().time() * 1000), connect=device.open, window=window)
-
-
-async def read_all(line: ModbusLine, addresses: range) -> tuple[list[int], int]:
-    """Ask for one register at each address at once; return those whose answer was their own, and how many failed."""
-
-    async def ask(address: int) -> int | None:
-        try:
-            reply = await line.read("m", 1, ReadBlock(3, address, 1, ()))
-        except DeviceTimeoutError:
-            return None
-        assert reply.words == (address,), "an answer met another question"
-        return address
-
-    found = await asyncio.gather(*map(ask, addresses))
-    return [one for one in found if one is not None], found.count(None)
-
-
-@pytest.mark.parametrize("window", [1, 4, 16])
-def test_as_many_questions_are_under_way_as_the_window_says(window):
-    async def work() -> tuple[int, float]:
-        device = Device(takes=100)
-        answered, failed = await read_all(line_to(device, window), range(160))
-        assert (len(answered), failed) == (160, 0)
-        return device.most, asyncio.get_running_loop().time()
-
-    most, took_s = run_in_virtual_time(work())
-    assert most == window
-    assert took_s == pytest.approx(160 / window * 0.02, rel=0.01)
-
-
-def test_a_device_that_drops_what_it_cannot_take_is_asked_one_at_a_time():
-    async def work() -> int:
-        device = Device(takes=1)
-        line = line_to(device, 4)
-        _, failed = await read_all(line, range(4))
-        assert failed
-        device.most = 0
-        answered, failed = await read_all(line, range(20))
-        assert (len(answered), failed) == (20, 0)
-        assert line.status()["timeouts"] == 3
-        return device.most
-
-    assert run_in_virtual_time(work()) == 1
-
-
-def test_an_answer_of_another_unit_is_not_believed():
-    async def work() -> None:
-        device = Device(takes=1)
-        device.swap_units = True
-        with pytest.raises(DeviceReplyError, match="unit 0 answered what unit 1 was asked"):
-            await line_to(device, 1).read("m", 1, ReadBlock(3, 0, 1, ()))
-
-    run_in_virtual_time(work())
-
-
 class RtuUnit:
     """A serial unit on simulated time. `replies` are what it says to its next questions; then it answers well."""
 
@@ -233,6 +142,10 @@ def serial_line(unit: RtuUnit) -> ModbusLine:
     return ModbusLine(bus, lambda: round(asyncio.get_running_loop().time() * 1000), connect=unit.open)
 
 
+async def nothing_is_overdue() -> None:
+    await asyncio.sleep(LATE_MS / 1000)
+
+
 async def words_of(line: ModbusLine, address: int) -> tuple[int, ...]:
     return (await line.read("m", 5, ReadBlock(3, address, 2, ()), canary=CANARY)).words
 
@@ -243,6 +156,7 @@ def test_after_a_silence_the_canary_goes_first():
         line = serial_line(unit)
         with pytest.raises(DeviceTimeoutError):
             await words_of(line, 100)
+        await nothing_is_overdue()
         assert await words_of(line, 200) == (200, 201)
         assert await words_of(line, 300) == (300, 301)
         assert unit.asked == [(100, 2), (7, 1), (200, 2), (300, 2)]
@@ -259,10 +173,13 @@ def test_a_unit_that_is_one_reply_behind_is_not_believed_until_it_is_in_step():
         line = serial_line(unit)
         with pytest.raises(DeviceTimeoutError):
             await words_of(line, 100)
+        await nothing_is_overdue()
         with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 1"):
             await words_of(line, 200)
+        await nothing_is_overdue()
         with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 2"):
             await words_of(line, 200)
+        await nothing_is_overdue()
         assert await words_of(line, 200) == (200, 201)
 
     run_in_virtual_time(work())
@@ -289,6 +206,7 @@ def test_a_second_answer_behind_a_canary_spoils_it():
         line = serial_line(unit)
         with pytest.raises(DeviceTimeoutError):
             await words_of(line, 100)
+        await nothing_is_overdue()
         with pytest.raises(DeviceReplyError, match="one of the two is late"):
             await words_of(line, 200)
 
@@ -303,11 +221,14 @@ def test_a_canary_that_follows_a_canary_proves_nothing():
         line = serial_line(unit)
         with pytest.raises(DeviceTimeoutError):
             await line.read("m", 5, CANARY)
+        await nothing_is_overdue()
         assert (await line.read("m", 5, CANARY)).words == (7,)
         with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 2"):
             await words_of(line, 200)
+        await nothing_is_overdue()
         with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 1"):
             await words_of(line, 300)
+        await nothing_is_overdue()
         assert await words_of(line, 300) == (300, 301)
 
     run_in_virtual_time(work())

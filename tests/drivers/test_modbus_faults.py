@@ -163,7 +163,7 @@ async def test_a_silent_unit_does_not_slow_the_others():
                     await driver.read("m9")
             assert asyncio.get_running_loop().time() - started < 1.9, "nothing waited for the silent unit"
             assert [request[0] for request in server.requests].count(9) == 1
-            bench.now_offset_ms += 2_000
+            bench.now_offset_ms += 4_000
             with pytest.raises(DeviceTimeoutError):
                 await driver.read("m9")
             assert server.requests[-1] == (9, 3, 100, 1), "a short probe, not the whole block"
@@ -185,7 +185,7 @@ async def test_a_unit_that_comes_back_is_read_at_once_after_its_probe():
             with pytest.raises(DeviceTimeoutError):
                 await driver.read("m1")
             silent = False
-            bench.now_offset_ms += 2_000
+            bench.now_offset_ms += 4_000
             [sample] = await driver.read("m1")
             assert sample.values == {"voltage_l1": 1.0, "voltage_l2": 2.0}
             assert [status[1] for status in bench.statuses] == [False, True]
@@ -205,7 +205,7 @@ async def test_what_a_probe_reads_is_kept_although_the_unit_falls_silent_again()
             with pytest.raises(DeviceTimeoutError):
                 await driver.read("m1")
             silent = False
-            bench.now_offset_ms += 2_000
+            bench.now_offset_ms += 4_000
             asked_ms = bench.clock()
             with pytest.raises(DeviceTimeoutError):
                 await driver.read("m1")
@@ -226,7 +226,7 @@ async def test_half_a_value_in_a_probe_is_no_sample():
             with pytest.raises(DeviceTimeoutError):
                 await driver.read("m1")
             silent = False
-            bench.now_offset_ms += 2_000
+            bench.now_offset_ms += 4_000
             assert await driver.read("m1")
             assert bench.samples == []
 
@@ -333,7 +333,7 @@ async def test_a_slow_device_on_tcp_does_not_shift_the_answers():
         async with bench as driver:
             with pytest.raises(DeviceTimeoutError):
                 await driver.read("m1")
-            bench.now_offset_ms += 2_000
+            bench.now_offset_ms += 4_000
             sample = None
             while sample is None:
                 try:

@@ -17,28 +17,31 @@ class Breaker:
     """State of one unit: misses in a row, and until when it rests (monotonic milliseconds).
 
     After the n-th miss in a row the unit rests min(2 s * n, 300 s); then one short read probes it.
+
+    Attributes:
+        since_ms: of the first miss in the row.
+        starting_until_ms: until then it may have come back with its whole bus, and is asked without regard to others.
     """
 
     misses: int = 0
     rests_until_ms: int = 0
+    since_ms: int = 0
+    starting_until_ms: int = 0
 
     def rests_for_ms(self, now_ms: int) -> int:
         """How long the unit must still not be asked; 0 when it may be."""
         return max(0, self.rests_until_ms - now_ms) if self.misses else 0
 
-    @property
-    def needs_probe(self) -> bool:
-        """Whether a short read must go first."""
-        return self.misses > 0
-
-    def missed(self, now_ms: int) -> Breaker:
-        """Return the state after one more unanswered request."""
+    def missed(self, now_ms: int, *, grows: bool = True) -> Breaker:
+        """Return the state after one more unanswered request; the pause grows where others need the time."""
         misses = self.misses + 1
-        return Breaker(misses, now_ms + min(REST_STEP_MS * misses, REST_MAX_MS))
+        rest_ms = min(REST_STEP_MS * misses, REST_MAX_MS) if grows else REST_STEP_MS
+        since_ms = self.since_ms if self.misses else now_ms
+        return Breaker(misses, now_ms + rest_ms, since_ms, self.starting_until_ms)
 
-    def answered(self) -> Breaker:
-        """Return the state after any answer."""
-        return Breaker()
+    def prompted(self, now_ms: int, starting_until_ms: int) -> Breaker:
+        """Return the state of a unit that has probably come back: it is asked at once, and its pauses are short."""
+        return Breaker(1, now_ms, self.since_ms, starting_until_ms)
 
 
 @dataclass(frozen=True, slots=True)

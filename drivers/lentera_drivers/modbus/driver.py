@@ -90,7 +90,7 @@ class ModbusDriver:
     async def read(self, device_id: str, pace: int = 0) -> Sequence[Sample]:
         """Poll a device once; see `Driver.read`."""
         unit = self._unit(device_id)
-        if unit.breaker.misses:
+        if not unit.online:
             self._refuse_resting(unit)
         try:
             live = unit.only_request(pace)
@@ -114,11 +114,13 @@ class ModbusDriver:
         return unit
 
     def _refuse_resting(self, unit: Unit) -> None:
-        now_ms = self._clock()
-        rest_s = max(unit.breaker.rests_for_ms(now_ms) / 1000, self._line.silent_may_be_asked_in_s())
-        if rest_s > 0:
-            misses = f"no answer {unit.breaker.misses} times"
-            raise DeviceRestingError(unit.device.id, f"unit {unit.unit}: {misses}, asked again in {rest_s:.1f} s")
+        patience = self._line.patience
+        rests_ms = patience.rests_for_ms(unit.unit, self._clock())
+        if rests_ms > 0:
+            misses = f"no answer {patience.misses(unit.unit)} times"
+            raise DeviceRestingError(
+                unit.device.id, f"unit {unit.unit}: {misses}, asked again in {rests_ms / 1000:.1f} s"
+            )
 
     # --- polling ----------------------------------------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class ModbusDriver:
         """Read every request of a pace; a refusal or a failure in one leaves the values of the others."""
         if not unit.resolved:
             await place(unit, self._ask, self._wall_ms())
-        if unit.breaker.needs_probe:
+        if self._line.patience.misses(unit.unit):
             await self._probe(unit)
         if unit.wants_a_look():
             unit.refresh(self._wall_ms(), self._line.turnaround_ms(unit.unit))
@@ -192,13 +194,17 @@ class ModbusDriver:
         block = unit.canary
         if block is None:
             return
+        patience = self._line.patience
         try:
             # It is a canary itself: a late answer to anything else has another length.
             reply = await self._line.read(unit.device.id, unit.unit, block, gap_ms=unit.profile.gap_ms)
         except DeviceRefusedError:
-            unit.breaker = unit.breaker.answered()
+            patience.answered(unit.unit, self._clock())
             return
-        unit.breaker = unit.breaker.answered()
+        except (DeviceTimeoutError, DeviceReplyError):
+            unit.turn_canary()
+            raise
+        patience.answered(unit.unit, self._clock())
         values = unit.decode_part(block, reply.data)
         if values:
             for sample in unit.samples(values, reply.monotonic_ms):
@@ -313,10 +319,12 @@ class ModbusDriver:
 
     def _missed(self, unit: Unit, error: DriverError) -> None:
         """Note a silence, an answer that cannot be used, or a bus that is down (which is no fault of the device)."""
+        if isinstance(error, DeviceRestingError):
+            return  # it was not asked
         kind = _kind_of(error)
         if kind is not OutcomeKind.BUS_DOWN:
-            unit.breaker = unit.breaker.missed(self._clock())
-            kind = OutcomeKind.DEAD if unit.breaker.misses > 1 else kind
+            self._line.patience.missed(unit.unit, self._clock())
+            kind = OutcomeKind.DEAD if self._line.patience.misses(unit.unit) > 1 else kind
         unit.fault = Outcome(kind, self._clock(), None, None, str(error))
         self._tell(unit, False, str(error))
 
@@ -324,7 +332,9 @@ class ModbusDriver:
         """Report a change, not a state."""
         if unit.online is not online:
             unit.online = online
-            if not online:
+            if online:
+                self._line.patience.answered(unit.unit, self._clock())
+            else:
                 unit.lost()
             self.on_status(unit.device.id, online, reason)
 

@@ -173,7 +173,7 @@ class Enquiry:
     async def _ask_for(self, unit: Unit, block: ReadBlock) -> Reply:
         """Ask between two polls, once more when the answer was broken or missing of a device that answers usually."""
         for _ in range(_TRIES - 1):
-            if unit.breaker.misses:
+            if self._line.patience.misses(unit.unit):
                 break
             try:
                 return await self._ask_once(unit, block)
@@ -194,6 +194,7 @@ class Enquiry:
             gap_ms=unit.profile.gap_ms,
             priority=priority,
             canary=unit.canary,
+            hurried=True,
             trace=self.said,
         )
 

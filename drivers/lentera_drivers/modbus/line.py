@@ -5,10 +5,10 @@ docs/decisions/0008-our-own-transactions.md gives with their measurements:
 - one owner; writes go between any two reads (`PriorityLock`), and nobody's retries hold the others up;
 - an answer must have the unit, function and number of registers that were asked for, on TCP the transaction id too;
 - where frames carry no transaction id, a unit that was late is asked for a canary before a value of it is believed:
-  a read whose length is that of no planned request, so that a late reply to one of them cannot pass for its answer;
-- on TCP several questions may be under way, as many as the device allows; a device that drops or mixes them is asked
-  one at a time;
-- time that goes to units which do not answer is accounted for, so that it can be bounded (`DeadTime`).
+  a read whose length is that of no planned request, so that a late reply to one of them cannot pass for its answer
+  (`Doubts`);
+- on TCP several questions may be under way, as many as the device has shown that it takes (`Window`);
+- time that goes to units which do not answer is accounted for, so that it can be bounded (`Patience`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from lentera_drivers.interface import DeviceRefusedError, DeviceReplyError, DeviceTimeoutError
+from lentera_drivers.interface import (
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceRestingError,
+    DeviceTimeoutError,
+)
 from lentera_drivers.modbus.blocks import ReadBlock, WireCost, serial_cost, tcp_cost
-from lentera_drivers.modbus.breaker import DeadTime
 from lentera_drivers.modbus.connection import Connection
+from lentera_drivers.modbus.doubt import Doubts
+from lentera_drivers.modbus.line_counters import LineCounters
+from lentera_drivers.modbus.patience import Patience
 from lentera_drivers.modbus.priority_lock import READ, WRITE, PriorityLock
 from lentera_drivers.modbus.question import (
     EXCEPTIONS,
@@ -40,16 +47,17 @@ from lentera_drivers.modbus.rtu_exchange import RtuExchange
 from lentera_drivers.modbus.tcp_exchange import TcpExchange
 from lentera_drivers.modbus.transport import LineSettings, OpenTransport
 from lentera_drivers.modbus.turnaround import Turnarounds
+from lentera_drivers.modbus.window import TcpWindow
 from lentera_model.config import ModbusBus
 
 _QUIET_MAX_S: Final = 0.3
+"""The line is drained no longer: this spares the next question a collision. That no late reply becomes a value, however
+late, is the work of canaries and `Doubts`, and holds up nobody else."""
 _LEAST_WATCH_S: Final = 0.05
 _WATCH_SHARE: Final = 1.25
 """A canary is believed if nothing follows it for so much of the worst turnaround seen."""
 _CONNECT_S: Final = 1.0
 _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
-_WINDOW_AGAIN_S: Final = 600.0
-"""A device that could not take several questions at once is tried with them again after this time."""
 _QUESTIONS_KEPT: Final = 4096
 _TARGET_SILENT: Final = (10, 11)
 
@@ -66,28 +74,6 @@ class Reply:
         """The registers as numbers."""
         data = self.data
         return tuple(data[at] << 8 | data[at + 1] for at in range(0, len(data), 2))
-
-
-@dataclass(slots=True)
-class LineCounters:
-    """What happened on a bus since its start.
-
-    Attributes:
-        requests: questions asked, canaries among them.
-        replies: fitting answers, refusals among them.
-        timeouts: questions without an answer.
-        unfit: answers that did not fit, none of which was used; `damaged` had a wrong check sum.
-        canaries: questions asked only to see that answers match questions again.
-        lost: connections that ended by themselves.
-    """
-
-    requests: int = 0
-    replies: int = 0
-    timeouts: int = 0
-    unfit: int = 0
-    damaged: int = 0
-    canaries: int = 0
-    lost: int = 0
 
 
 class ModbusLine:
@@ -107,20 +93,19 @@ class ModbusLine:
             bus: the bus.
             clock: monotonic milliseconds for the stamps of answers.
             connect: opens the transport, where it is not the one that the bus names (simulations).
-            window: how many questions the device takes at once; only where frames have transaction ids.
+            window: how many questions the device may be tried with at once; only where frames have transaction ids.
         """
         self._bus = bus
         self._clock = clock
         self._timeout_s = bus.timeout_ms / 1000
         self._settings = LineSettings(bus.baud, bus.parity, bus.stop_bits)
         self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(self._settings)
-        self.window = window if bus.transport == "tcp" else 1
         self.counters = LineCounters()
-        self.dead_time = DeadTime()
-        self._lock = PriorityLock(self.window)
-        self._window_again_at = 0.0
+        self.patience = Patience()
+        self._lock = PriorityLock(1)
+        self._window: TcpWindow | None = None
         self._turnarounds = Turnarounds()
-        self._doubtful: set[int] = set()
+        self._doubts = Doubts()
         self._last_length: dict[int, int] = {}
         self._timeouts_in_a_row = 0
         self._questions: dict[tuple[int, int, int, int], Question] = {}
@@ -134,6 +119,8 @@ class ModbusLine:
             self._exchange = self.rtu = RtuExchange(clock, character_s, self.cost.silence_ms / 1000)
         where = str(bus.port) if bus.transport == "rtu" else f"{bus.host}:{bus.tcp_port}"
         self._connection = Connection(where, connect or self._own_transport(), self._exchange.heard, self._gone)
+        if self.tcp is not None and window > 1:
+            self._window = TcpWindow(window, self._lock, self.tcp, self._connection, self._timeout_s)
 
     def _own_transport(self) -> OpenTransport:
         """Return what opens the port or host that the bus names."""
@@ -151,6 +138,11 @@ class ModbusLine:
         """The port or host, for messages."""
         return self._connection.where
 
+    @property
+    def window(self) -> int:
+        """How many questions may be under way now."""
+        return self._lock.limit
+
     def turnaround_ms(self, unit: int) -> float | None:
         """Return how long a unit takes to begin its answers, of those measured last; None before the first few."""
         return self._turnarounds.typical_ms(unit)
@@ -161,15 +153,10 @@ class ModbusLine:
         counted = {name: getattr(counters, name) for name in LineCounters.__slots__}
         counted["openings"] = self._connection.openings
         if self.tcp is not None:
-            counted["stale"] = self.tcp.stale
+            counted |= {"stale": self.tcp.stale, "window": self.window}
         if self.rtu is not None:
             counted |= {"echoes": self.rtu.echoes, "chatter": self.rtu.chatter, "noise_bytes": self.rtu.noise_bytes}
         return {name: count for name, count in counted.items() if count}
-
-    def silent_may_be_asked_in_s(self) -> float:
-        """Return after how many seconds a unit that was silent may cost this bus time again; 0 for now."""
-        now_ms = asyncio.get_running_loop().time() * 1000
-        return 0.0 if self.dead_time.allows(now_ms) else (self.dead_time.allows_at_ms() - now_ms) / 1000
 
     async def close(self) -> None:
         """Close the connection once the running requests have ended."""
@@ -185,6 +172,7 @@ class ModbusLine:
         gap_ms: float = 0,
         priority: int = READ,
         canary: ReadBlock | None = None,
+        hurried: bool = False,
         trace: list[Said] | None = None,
     ) -> Reply:
         """Read the block's registers from a unit; `device` names it in errors.
@@ -197,30 +185,32 @@ class ModbusLine:
             priority: READ or WRITE.
             canary: read first where an answer of this unit is overdue; its length must be that of no other request.
                 None where the block is a canary itself.
+            hurried: somebody waits: ask even if an answer that would look like this one's is overdue, and watch then.
             trace: takes the bytes of every question that this read puts, for people.
 
         Raises:
             BusDownError, DeviceTimeoutError, DeviceRefusedError, DeviceReplyError: see `Driver.read`.
+            DeviceRestingError: an answer that would look like this one's is overdue, and nobody is in a hurry.
         """
         question = self._reading(unit, block)
         lock = self._lock
         if not lock.try_take():
             await lock.take(priority)
         try:
-            if self.rtu is not None:
-                # Who spoke while nobody was asked is late, or two masters are on the line: either way, in doubt.
-                self._doubtful.update(frame[0] for frame in self.rtu.take_unasked())
             watch_s = 0.0
-            if unit in self._doubtful:
-                watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
-                if canary is not None:
-                    await self._ask_canary(device, self._reading(unit, canary), gap_ms, watch_s, trace)
-                    watch_s = 0.0
+            if self.rtu is not None:
+                for frame in self.rtu.take_unasked():
+                    self._doubts.spoke(frame)
+                if self._doubts.concern(question, self._clock()):
+                    canary_asked = None if canary is None else self._reading(unit, canary)
+                    watch_s = await self._see_in_step(device, question, canary_asked, gap_ms, hurried, trace)
             before = self._last_length.get(unit)
             data, stamp_ms = await self._ask(device, question, gap_ms, watch_s, trace)
             if question.count != before:
                 # Of the length of the question before, it may be the answer to that one: the unit may be one behind.
-                self._doubtful.discard(unit)
+                self._doubts.units.discard(unit)
+            if self._window is not None and self._window.is_due():
+                self.counters.requests += await self._window.prove(device, question)
         finally:
             lock.give_back()
         return Reply(data, stamp_ms)
@@ -262,14 +252,31 @@ class ModbusLine:
             question = self._questions[key] = reading(*key)
         return question
 
-    async def _ask_canary(
-        self, device: str, canary: Question, gap_ms: float, watch_s: float, trace: list[Said] | None
-    ) -> None:
-        """See that the unit's answers match the questions again; a refusal of the very question does too."""
+    async def _see_in_step(
+        self,
+        device: str,
+        question: Question,
+        canary: Question | None,
+        gap_ms: float,
+        hurried: bool,
+        trace: list[Said] | None,
+    ) -> float:
+        """See that a unit's answers match the questions again; return for how long to watch the next answer.
+
+        A refusal of the very question shows it too. An exception carries no length: it may be the late answer to
+        anything; silence was kept before it.
+        """
+        waits_ms = max(self._doubts.waits_ms(one, self._clock()) for one in (question, canary or question))
+        if waits_ms and not hurried:
+            words = f"an answer that may look the same is overdue; asked again in {waits_ms / 1000:.1f} s"
+            raise DeviceRestingError(device, f"{self._place(question)}: {words}")
+        watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
+        if canary is None:
+            return watch_s  # the question is a canary itself
         self.counters.canaries += 1
-        # An exception carries no length: it may be the late answer to anything. Silence was kept before it.
         with suppress(DeviceRefusedError):
             await self._ask(device, canary, gap_ms, watch_s, trace)
+        return watch_s if waits_ms else 0.0
 
     async def _ask(
         self, device: str, question: Question, gap_ms: float, watch_s: float = 0.0, trace: list[Said] | None = None
@@ -296,17 +303,17 @@ class ModbusLine:
             where = f"unit {question.unit} on {self.where}"
             raise DeviceTimeoutError(device, f"{where}: {error} within {timeout_s * 1000:.0f} ms") from None
         except UnfitAnswerError as error:
-            self.counters.damaged += error.damaged
-            self._unfit(question, asked_at)
+            self._unfit(question, asked_at, error.damaged)
             raise DeviceReplyError(device, f"{self._place(question)}: {error}; the reply is not used") from None
         except GoneError as error:
             self.counters.lost += 1
             raise self._connection.failed(device, str(error)) from None
         except asyncio.CancelledError:
-            self._doubt(question.unit)
+            self._doubt(question)
             raise
         self.counters.replies += 1
         self._timeouts_in_a_row = 0
+        self.patience.last_answer_ms = stamp_ms
         self._connection.proved()
         self._turnarounds.note(question.unit, turnaround_s * 1000)
         return data, stamp_ms
@@ -324,33 +331,35 @@ class ModbusLine:
         meaning = EXCEPTIONS.get(error.number, "unknown exception")
         place = self._place(question)
         if error.number in _TARGET_SILENT:
-            self._spend(asked_at)
+            self._spend(question.unit, asked_at)
             return DeviceTimeoutError(device, f"{place}: the converter says: {meaning} (exception {error.number})")
         return DeviceRefusedError(device, f"{place}: {meaning} (exception {error.number})", error.number)
 
     def _missed(self, question: Question, asked_at: float) -> None:
         self.counters.timeouts += 1
         self._timeouts_in_a_row += 1
-        self._narrow()
-        self._doubt(question.unit)
-        self._spend(asked_at)
+        self._vain(question, asked_at)
 
-    def _unfit(self, question: Question, asked_at: float) -> None:
+    def _unfit(self, question: Question, asked_at: float, damaged: bool) -> None:
         self.counters.unfit += 1
-        self._narrow()
-        self._doubt(question.unit)
-        self._spend(asked_at)
+        self.counters.damaged += damaged
+        self._vain(question, asked_at, overdue=not damaged)
 
-    def _spend(self, asked_at: float) -> None:
+    def _vain(self, question: Question, asked_at: float, *, overdue: bool = True) -> None:
+        self._narrow()
+        self._doubt(question, overdue=overdue)
+        self._spend(question.unit, asked_at)
+
+    def _spend(self, unit: int, asked_at: float) -> None:
         """Draw the time of a question in vain from the account of the silent."""
         now = asyncio.get_running_loop().time()
         quiet_s = max(0.0, self.rtu.quiet_until - now) if self.rtu is not None else 0.0
-        self.dead_time = self.dead_time.spent(now * 1000, (now - asked_at + quiet_s) * 1000)
+        self.patience.spent(unit, self._clock(), (now - asked_at + quiet_s) * 1000)
 
-    def _doubt(self, unit: int) -> None:
+    def _doubt(self, question: Question, *, overdue: bool = True) -> None:
         """Make sure that a late reply cannot meet the next question."""
         if self.rtu is not None:
-            self._doubtful.add(unit)
+            self._doubts.missed(question, self._clock(), overdue=overdue)
             quiet_s = min(_QUIET_MAX_S, max(self._timeout_s, self._turnarounds.worst_ms / 1000))
             self.rtu.quiet_until = asyncio.get_running_loop().time() + quiet_s
             if self._bus.transport == "rtu_over_tcp":
@@ -359,16 +368,8 @@ class ModbusLine:
             self._drop()
 
     def _narrow(self) -> None:
-        """Ask a device one question at a time from now on, if several were under way when one went wrong."""
-        if self.tcp is not None and self._lock.limit > 1 and self.tcp.under_way > 0:
-            self._lock.limit = 1
-            loop = asyncio.get_running_loop()
-            self._window_again_at = loop.time() + _WINDOW_AGAIN_S
-            loop.call_at(self._window_again_at, self._widen)
-
-    def _widen(self) -> None:
-        if asyncio.get_running_loop().time() >= self._window_again_at:
-            self._lock.limit = self.window
+        if self._window is not None:
+            self._window.narrow()
 
     def _drop(self) -> None:
         self._connection.drop()

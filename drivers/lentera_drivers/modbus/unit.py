@@ -9,7 +9,6 @@ from typing import Final
 
 from lentera_drivers.interface import DriverSetupError, Outcome, OutcomeKind
 from lentera_drivers.modbus.blocks import ReadBlock, WireCost
-from lentera_drivers.modbus.breaker import Breaker
 from lentera_drivers.modbus.decode import Decoder, compile_decoder, words_of
 from lentera_drivers.modbus.holes import ABSENT_AGAIN_AFTER_MS, AbsentValue, Findings, HoleBook, Refusals
 from lentera_drivers.modbus.plan import PacedBlock, plan_device, probe_block, select_registers, turnaround_differs
@@ -89,7 +88,6 @@ class Unit:
         self.unit = unit
         self.written = profile
         self.profile = profile
-        self.breaker = Breaker()
         self.online: bool | None = None
         self.identity: str | None = None
         self.resolved = False
@@ -107,6 +105,7 @@ class Unit:
         self.by_pace: dict[int, list[LiveBlock]] = {}
         self.riding: dict[int, list[LiveBlock]] = {}
         self.canary: ReadBlock | None = None
+        self._next_canary: ReadBlock | None = None
         self._lengths: set[int] = set()
         self._limited = _limited(profile)
         self._seen: tuple[Refusals, Refusals] | None = None
@@ -150,7 +149,7 @@ class Unit:
     def only_request(self, pace: int) -> LiveBlock | None:
         """Return the one request of a pace when a poll has nothing else to do, as nearly all have."""
         waiting = self.by_pace.get(pace)
-        if waiting is None or len(waiting) != 1 or not self.online or self.suspects or self.breaker.misses:
+        if waiting is None or len(waiting) != 1 or not self.online or self.suspects:
             return None
         if not self.resolved or pace in self.riding or (self.identity is None and self.profile.identity):
             return None
@@ -188,7 +187,14 @@ class Unit:
 
     def _choose_canary(self) -> None:
         requests = [live.paced.block for live in self.blocks]
-        self.canary = probe_block(requests, self.profile, self._lengths) if requests else None
+        self.canary = self._next_canary = None
+        if requests:
+            self.canary = probe_block(requests, self.profile, self._lengths)
+            self._next_canary = probe_block(requests, self.profile, {*self._lengths, self.canary.count})
+
+    def turn_canary(self) -> None:
+        """Take the canary of the other length: a late answer to the last one is then none to the next."""
+        self.canary, self._next_canary = self._next_canary, self.canary
 
     def will_ask(self, count: int) -> None:
         """Keep the canary's length different from that of everything that is asked, planned or not."""
