@@ -5,7 +5,7 @@ import contextlib
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lentera_drivers.driver import WallClock, open_driver
@@ -37,15 +37,22 @@ class Street:
         profile: LampProfile | SensorProfile = Z2M,
         every_s: float = 10,
         wall_ms: WallClock | None = None,
+        rated_w: Mapping[str, float] | None = None,
     ) -> None:
         self.samples: list[Sample] = []
         self.statuses: list[tuple[str, bool, str]] = []
         self._news = asyncio.Event()
         bus = MqttBus.model_validate({"id": "lamps", "driver": "mqtt", "host": host, "tcp_port": port})
         data = {"profile": profile.id, "bus": "lamps", "every_s": every_s}
-        if isinstance(profile, LampProfile):
-            data |= {"rated_power_w": 60}
-        devices = [DeviceConfig.model_validate(data | {"id": name, "topic": name}) for name in names]
+        rated = {name: 60.0 if rated_w is None else rated_w[name] for name in names}
+        devices = [
+            DeviceConfig.model_validate(
+                data
+                | {"id": name, "topic": name}
+                | ({"rated_power_w": power_w} if isinstance(profile, LampProfile) else {})
+            )
+            for name, power_w in rated.items()
+        ]
         profiles, owner = {profile.id: profile}, uuid.uuid4().hex[:8]
         driver = open_driver(bus, devices, profiles, now_ms, self._sample, self._status, owner, wall_ms)
         assert isinstance(driver, MqttDriver)

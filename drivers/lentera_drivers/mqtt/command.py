@@ -12,6 +12,7 @@ from aiomqtt import MqttError
 from lentera_drivers.interface import Clock, Confirmation
 from lentera_drivers.mqtt import proof
 from lentera_drivers.mqtt.lamp import Lamp
+from lentera_drivers.mqtt.questions import Questions
 from lentera_drivers.mqtt.session import MqttSession
 from lentera_drivers.profiles import LampProfile, encode_get, encode_set
 from lentera_model.commands import Reason
@@ -29,6 +30,13 @@ class LampCommands:
         """Take the session and the boot's monotonic clock in milliseconds."""
         self._session = session
         self._clock = clock
+        self._questions = Questions()
+
+    def heard(self, lamp: Lamp, *, is_echo: bool) -> None:
+        """Note that a lamp has published something: its command may look and, if it was an answer, another may ask."""
+        lamp.news.set()
+        if not is_echo:
+            self._questions.heard(lamp.device.id)
 
     async def set_level(self, lamp: Lamp, level_percent: float, timeout_s: float) -> Confirmation:
         """Ask a lamp for a level and find out whether it acted; commands to one lamp follow one another."""
@@ -50,6 +58,7 @@ class LampCommands:
             return Confirmation("failed", reason=Reason.BUS_TIMEOUT, reason_text=text)
         finally:
             lamp.watch = None
+            self._questions.end(lamp.device.id)
             lamp.turn.release()
 
     async def _set_level(self, lamp: Lamp, level_percent: float, deadline_ms: int, timeout_s: float) -> Confirmation:
@@ -85,6 +94,10 @@ class LampCommands:
         now_ms = self._clock()
         question_ms = proof.next_question_ms(watch)
         if question_ms is not None and question_ms <= now_ms:
+            wait_ms = self._questions.wait_ms(lamp.device.id, now_ms, lamp.news.set)
+            if wait_ms:
+                await _wait(lamp.news, min(wait_ms, deadline_ms - now_ms) / 1000)
+                return
             lamp.watch = proof.asked(watch, now_ms)
             left_s, off = self._left_s(deadline_ms), watch.target_percent <= 0
             await self._ask(lamp, left_s, whether_off=off, for_power=watch.doubted)

@@ -257,9 +257,10 @@ class MqttDriver:
             watch = device.watch
             if watch is not None and not retained:
                 device.watch = proof.observe(watch, message, now_ms, telemetry=role == "telemetry")
-                if device.watch.echo_at_ms is not None and watch.echo_at_ms is None:
+                is_echo = device.watch.echo_at_ms is not None and watch.echo_at_ms is None
+                if is_echo:
                     quality = Quality.SUSPECT  # it may be the echo of our own command
-                device.news.set()
+                self._commands.heard(device, is_echo=is_echo)
             device.keep(role, message.values, stamp_ms)
             if message.values.get("lamp_failure", 0.0) > 0:
                 quality = max(quality, Quality.DEVICE_FAULT)

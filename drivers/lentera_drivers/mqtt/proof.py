@@ -41,6 +41,7 @@ _LEAST_STEP: Final = (0.5, 0.02)
 _STEP_TOLERANCE: Final = (0.4, 0.015)
 """Each in W and as a share of rated power, whichever is more."""
 _LEAST_MOVED: Final = 0.6
+_LONGEST_PAUSE_MS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,15 @@ def next_question_ms(watch: Watch) -> int | None:
         return watch.sent_at_ms + watch.rules.echo_window_ms
     if watch.matched_at_ms is not None and watch.asked_at_ms < watch.matched_at_ms:
         return watch.matched_at_ms  # the second of two matches need not wait
-    return watch.asked_at_ms + watch.rules.ask_every_ms
+    return watch.asked_at_ms + max(watch.rules.ask_every_ms, _patient_ms(watch.asked_at_ms - watch.sent_at_ms))
+
+
+def _patient_ms(waited_ms: int) -> int:
+    """Return how long to wait for a lamp that has kept its command waiting: what is late is not made earlier by asking.
+
+    A quarter of the time so far, so that the proof comes at most a quarter later; two seconds at most.
+    """
+    return min(waited_ms // 4, _LONGEST_PAUSE_MS)
 
 
 def asked(watch: Watch, now_ms: int) -> Watch:

@@ -3,8 +3,8 @@
 A coordinator's radio carries about fifteen unicasts a second; what comes faster waits its turn, and whoever would wait
 longer than the request's time-out fails. Broadcasts, which groups are spoken to by, are remembered by every node for
 nine seconds in a table of eight; a ninth must wait until a place is free. Two in a hundred are lost for good, and one
-lamp in twenty takes a command and does nothing. All of it follows from the seed: the n-th message to a lamp has the same
-fate in every run.
+lamp in twenty takes a command and does nothing. All of it follows from the seed: the n-th message to a lamp has the
+same fate in every run.
 """
 
 from __future__ import annotations

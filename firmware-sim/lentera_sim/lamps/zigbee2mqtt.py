@@ -4,8 +4,8 @@ After a `set` it publishes the wanted state at once, with the power it last hear
 lamp has done anything. After a `get` it reads each asked attribute over the radio and publishes after each answer.
 
 With a mesh every order and question waits for its turn on the radio: the wanted state is then published when the
-message is out, a lost or timed out one is a line on `bridge/logging` and nothing more. All lamps are one group, which is
-spoken to by broadcast: whoever does not hear it is echoed all the same.
+message is out, a lost or timed out one is a line on `bridge/logging` and nothing more. All lamps are one group, which
+is spoken to by broadcast: whoever does not hear it is echoed all the same.
 """
 
 from __future__ import annotations
