@@ -98,3 +98,15 @@ def test_operators_and_technicians_are_served_in_both_languages() -> None:
         assert re.findall(r"^    lentera .*", indonesian, re.MULTILINE) == re.findall(
             r"^    lentera .*", english, re.MULTILINE
         )
+
+
+def test_every_fault_of_the_simulator_is_on_its_page_with_its_usual_value() -> None:
+    from lentera_sim.faults.catalogue import catalogue
+
+    page = (DOCS / "simulator.md").read_text()
+    rows = set(re.findall(r"^\| `([a-z_]+)` \| ([^|]*)\|", page.split("## What can go wrong")[1], re.MULTILINE))
+    kinds = [kind for kinds in catalogue().values() for kind in kinds]
+    assert {name for name, _ in rows} == {kind.name for kind in kinds}
+    for kind in kinds:
+        if kind.usual:
+            assert any(name == kind.name and f"{kind.usual:g}" in value for name, value in rows), kind.name
