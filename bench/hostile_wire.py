@@ -78,11 +78,13 @@ class HostileWire:
     Args:
         kind: rtu, rtu_over_tcp or tcp.
         pairs: the register pairs that a unit has, as first addresses of blocks and their numbers of pairs.
-        timeout_s: how long the reader waits; late replies come up to three times later.
+        timeout_s: how long the reader waits.
         seed: of the faults.
         shares: fault -> share of the questions.
         baud: of the line.
         turnaround_s: of the units.
+        late_s: from when to when late replies come; up to three times the time-out where it is not given.
+        in_turn: a unit answers its questions in their order, however late; else a late reply may come behind others.
     """
 
     kind: str
@@ -92,11 +94,14 @@ class HostileWire:
     shares: Mapping[str, float] = field(default_factory=lambda: FAULTS)
     baud: int = 115_200
     turnaround_s: float = 0.005
+    late_s: tuple[float, float] | None = None
+    in_turn: bool = False
     questions: int = 0
     faults: dict[str, int] = field(default_factory=dict[str, int])
     _rng: random.Random = field(init=False)
     _now: HostileTransport | None = field(init=False, default=None)
     _free_at: float = field(init=False, default=0.0)
+    _unit_free_at: dict[int, float] = field(init=False, default_factory=dict[int, float])
     _behind: dict[int, list[tuple[bytes, float]]] = field(
         init=False, default_factory=dict[int, list[tuple[bytes, float]]]
     )
@@ -125,11 +130,13 @@ class HostileWire:
         question, read_s = asked
         wait_s = self.turnaround_s + len(question) * BITS_A_CHARACTER / self.baud
         if fault == "late":
-            wait_s = self.timeout_s * self._rng.uniform(0.9, 3.0)
+            wait_s = self._rng.uniform(*(self.late_s or (0.9 * self.timeout_s, 3.0 * self.timeout_s)))
         # A socket of its own for each question keeps nothing; a converter has one queue and keeps its order.
         begin = loop.time() + wait_s
         if self.kind == "rtu_over_tcp":
             begin = self._free_at = max(begin, self._free_at)
+        elif self.in_turn:
+            begin = self._unit_free_at[question[0]] = max(begin, self._unit_free_at.get(question[0], 0.0))
         loop.call_at(begin, self._reply, question, read_s, fault, transport)
 
     def _overdue(self, question: bytes, fault: str | None) -> tuple[bytes, float] | None:

@@ -24,7 +24,7 @@ from bench.progress import Progress
 from lentera_drivers.driver import DriverError, open_driver
 from lentera_drivers.profiles import MeterProfile
 from lentera_model.config import DeviceConfig, ModbusBus
-from lentera_model.readings import Quality
+from lentera_model.readings import Quality, Sample
 from lentera_sim.virtual_time import run_in_virtual_time
 
 POLLS = 1_000_000
@@ -84,10 +84,10 @@ def profile() -> MeterProfile:
     return MeterProfile.model_validate(data)
 
 
-def bus_of(kind: str) -> ModbusBus:
+def bus_of(kind: str, timeout_ms: int) -> ModbusBus:
     """The bus as a configuration would have it."""
     where = {"port": "/dev/hostile"} if kind == "rtu" else {"host": "127.0.0.1"}
-    data = {"id": "wire", "driver": "modbus", "transport": kind, "baud": 115_200, "timeout_ms": TIMEOUT_MS, **where}
+    data = {"id": "wire", "driver": "modbus", "transport": kind, "baud": 115_200, "timeout_ms": timeout_ms, **where}
     return ModbusBus.model_validate(data)
 
 
@@ -108,17 +108,18 @@ class OurReader:
         loop = asyncio.get_running_loop()
         meter = profile()
         self._wire = wire
+        self._probed: list[Sample] = []
         self._place_of = {register.quantity: register.address // 2 for register in meter.registers}
         devices = [
             DeviceConfig.model_validate({"id": f"u{unit}", "profile": "stamps", "bus": "wire", "unit": unit})
             for unit in range(1, UNITS + 1)
         ]
         self.driver = open_driver(
-            bus_of(wire.kind),
+            bus_of(wire.kind, round(1000 * wire.timeout_s)),
             devices,
             {"stamps": meter},
             lambda: round(loop.time() * 1000),
-            lambda sample: None,
+            self._probed.append,
             lambda *_: None,
             connect=lambda _: wire.open,
         )
@@ -126,13 +127,14 @@ class OurReader:
     async def poll(self, unit: int, tally: Tally) -> None:
         """Poll a unit once. One that rests is not asked, which is no poll."""
         asked_s, before = asyncio.get_running_loop().time(), self._wire.questions
+        self._probed.clear()
         try:
             samples = await self.driver.read(f"u{unit}")
         except DriverError:
             samples = ()
             tally.failed += self._wire.questions > before
         tally.polls += self._wire.questions > before
-        for sample in samples:
+        for sample in (*self._probed, *samples):
             if sample.quality in (Quality.GOOD, Quality.SUSPECT):
                 values = ((self._place_of[name], int(value)) for name, value in sample.values.items())
                 judge(tally, unit, values, asked_s, asyncio.get_running_loop().time())
