@@ -109,7 +109,8 @@ class PlannedRequest:
         quantities: what the answer brings.
         every_s: how often; for a device that reports by itself, the longest silence before it is asked.
         wire_ms: estimated time on the wire in milliseconds, with gaps and turnaround; None where it does not matter.
-        turnaround_ms: time that the device is expected to take before it answers, part of `wire_ms`.
+        turnaround_ms: time that the device is expected to take before it answers, part of `wire_ms`; where several
+            requests go out together, each has its part of it there.
         break_even_registers: largest hole that is worth carrying instead of asking twice, at this device's turnaround.
         absent: quantities of the profile that the device's model is known to lack.
     """

@@ -12,6 +12,7 @@ from lentera_drivers.modbus.line import ModbusLine
 from lentera_drivers.modbus.window import AGAIN_FIRST_S, AGAIN_MOST_S, FORGIVEN_S, Window
 from lentera_model.config import ModbusBus
 from lentera_sim.virtual_time import run_in_virtual_time
+from tests.drivers.modbus_bench import Bench, meter, small
 
 TURNAROUND_S = 0.02
 TIMEOUT_MS = 500
@@ -249,6 +250,16 @@ def test_a_larger_window_is_tried_again_after_the_pause_and_not_before():
         return found
 
     assert run_in_virtual_time(work()) == [1, 4]
+
+
+@pytest.mark.parametrize(("window", "turnarounds"), [(1, 3), (2, 2), (3, 1), (16, 1)])
+def test_a_plan_counts_turnarounds_that_overlap_once(window, turnarounds):
+    def wire_ms(turnaround_ms: int) -> float:
+        spans = [(f"voltage_l{phase}", 1_000 * phase) for phase in (1, 2, 3)]
+        profiles = small(*spans, transport=["tcp"], window=window, turnaround_ms=turnaround_ms)
+        return sum(one.wire_ms or 0.0 for one in Bench(bus(), [meter()], profiles).driver.describe_plan())
+
+    assert wire_ms(30) - wire_ms(0) == pytest.approx(30 * turnarounds)
 
 
 def test_an_answer_of_another_unit_is_not_believed():

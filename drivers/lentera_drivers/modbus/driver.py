@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from lentera_drivers.interface import (
@@ -68,11 +69,9 @@ class ModbusDriver:
             for device in devices
             if isinstance(profile := profiles[device.profile], MeterProfile) and device.unit is not None
         ]
+        self._most_at_once = min((profile.window for *_, profile in meters), default=1) if bus.transport == "tcp" else 1
         self._line = ModbusLine(
-            bus,
-            clock,
-            connect=None if connect is None else connect(bus),
-            window=min((profile.window for _, _, profile in meters), default=1) if bus.transport == "tcp" else 1,
+            bus, clock, connect=None if connect is None else connect(bus), window=self._most_at_once
         )
         book = HoleBook() if holes is None else holes
         self._units = {
@@ -301,7 +300,7 @@ class ModbusDriver:
                 target=f"unit {unit.unit}, function {block.function_code}, registers {block.address}..{block.end - 1}",
                 quantities=tuple(register.quantity for register in block.registers),
                 every_s=live.paced.every_s,
-                wire_ms=self._line.cost.read_ms(block.count, unit.planned_turnaround_ms + unit.profile.gap_ms),
+                wire_ms=self._line.cost.read_ms(block.count, self._own_turnaround_ms(unit, live) + unit.profile.gap_ms),
                 turnaround_ms=unit.planned_turnaround_ms,
                 break_even_registers=self._line.cost.break_even_registers(
                     unit.planned_turnaround_ms + unit.profile.gap_ms
@@ -312,6 +311,11 @@ class ModbusDriver:
             for live in unit.blocks
             for block in (live.paced.block,)
         ]
+
+    def _own_turnaround_ms(self, unit: Unit, live: LiveBlock) -> float:
+        """Return a request's part of the turnarounds of its poll: those that go out together wait together."""
+        requests = len(unit.by_pace[live.paced.pace])
+        return unit.planned_turnaround_ms * ceil(requests / self._most_at_once) / requests
 
     def status(self) -> Mapping[str, Any]:
         """Return what was counted on the line; see `Driver.status`."""
