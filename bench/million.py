@@ -136,7 +136,8 @@ class OurReader:
         tally.polls += self._wire.questions > before
         for sample in (*self._probed, *samples):
             if sample.quality in (Quality.GOOD, Quality.SUSPECT):
-                values = ((self._place_of[name], int(value)) for name, value in sample.values.items())
+                said = sample.values.items()  # a unit may also say that it is at fault: that is no value of the wire
+                values = ((self._place_of[name], int(value)) for name, value in said if name in self._place_of)
                 judge(tally, unit, values, asked_s, asyncio.get_running_loop().time())
 
 

@@ -122,6 +122,26 @@ bus_down.""",
         "The bus cannot be reached. {detail}",
         "Bus tidak dapat dijangkau. {detail}",
     ),
+    "why.quality.suspect": (
+        "The value that last came is uncertain (suspect): {doubt}. Compare it with the meter's display.",
+        "Nilai terakhir meragukan (suspect): {doubt}. Bandingkan dengan layar meter.",
+    ),
+    "why.quality.stale": (
+        "The value that last came is old (stale): {doubt}. See whether the device still reports.",
+        "Nilai terakhir sudah lama (stale): {doubt}. Periksa apakah perangkat masih melapor.",
+    ),
+    "why.quality.implausible": (
+        "The value that last came failed a rule of its profile (implausible): {doubt}. Compare it with the meter's "
+        "display, then profile, word order and current transformers.",
+        "Nilai terakhir melanggar aturan profilnya (implausible): {doubt}. Bandingkan dengan layar meter, lalu periksa "
+        "profil, urutan word, dan trafo arus.",
+    ),
+    "why.quality.device_fault": (
+        "The device was at fault when it gave the last value (device_fault): {doubt}. Switch it off and on; if the "
+        "fault comes back, have it replaced.",
+        "Perangkat sedang rusak saat memberi nilai terakhir (device_fault): {doubt}. Matikan lalu nyalakan; jika "
+        "kembali rusak, mintalah penggantian.",
+    ),
     "why.last_read": ("A value last came {age} ago.", "Nilai terakhir datang {age} lalu."),
     "why.never_read": ("No value has come since the gateway started.", "Belum ada nilai sejak gateway mulai."),
     "why.not_running": (

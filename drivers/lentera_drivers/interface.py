@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from lentera_drivers.profiles import LampProfile, MeterProfile, SensorProfile
 from lentera_model.commands import ConfirmedBy, Reason
 from lentera_model.errors import LenteraError
-from lentera_model.readings import Sample
+from lentera_model.readings import Quality, Sample
 
 Profile = MeterProfile | LampProfile | SensorProfile
 Clock = Callable[[], int]
@@ -24,7 +24,10 @@ WallClock = Callable[[], int]
 """Best knowledge of the wall clock in Unix milliseconds."""
 OnSample = Callable[[Sample], None]
 OnStatus = Callable[[str, bool, str], None]
-"""Called with (device id, online, reason) when a device comes or goes; the reason is for people."""
+"""Called with (device id, online, reason) when a device comes or goes, or speaks of its own fault.
+
+The reason is for people.
+"""
 
 
 class DriverError(LenteraError):
@@ -156,6 +159,7 @@ class Outcome:
         ok_at_ms: when a value last came, None if never.
         exception_code: the Modbus exception, for `REFUSED` and `ABSENT`.
         detail: the same for people.
+        quality: of the value that last came. doubt: why that is not good, for people.
     """
 
     kind: OutcomeKind
@@ -163,6 +167,8 @@ class Outcome:
     ok_at_ms: int | None = None
     exception_code: int | None = None
     detail: str = ""
+    quality: Quality = Quality.GOOD
+    doubt: str = ""
 
 
 class Driver(Protocol):

@@ -78,6 +78,9 @@ def sentence(answer: dict[str, Any], words: Words) -> str:
         load=_number(answer["load_percent"], ".0f"),
     )
     text = " ".join(text.split())
+    if answer["quality"] not in (None, "good"):
+        doubt = str(answer["doubt"]).strip().rstrip(".")
+        text += " " + words(f"why.quality.{answer['quality']}", doubt=doubt)
     if answer["verdict"] in ("stored", "queued", "deadband", "set_aside", "not_yet"):
         return text
     read_age_s = answer["read_age_s"]

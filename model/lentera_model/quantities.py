@@ -145,6 +145,7 @@ _SIMPLE: Final[tuple[tuple[str, str, Kind, str, str], ...]] = (
     ("level_commanded_percent", "%", _STATE, "Light level, commanded", "Tingkat cahaya, diperintahkan"),
     ("operating_time", "s", _COUNTER, "Operating time", "Jam nyala"),
     ("lamp_failure", "1", _STATE, "Lamp failure", "Lampu rusak"),
+    ("device_fault", "1", _STATE, "Device fault", "Perangkat rusak"),
     ("alarm", "1", _STATE, "Alarm", "Alarm"),
     ("tariff", "1", _STATE, "Tariff in force", "Tarif yang berlaku"),
     ("input_1", "1", _STATE, "Digital input 1", "Masukan digital 1"),

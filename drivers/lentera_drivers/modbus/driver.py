@@ -30,6 +30,7 @@ from lentera_drivers.modbus.contact import identify, place
 from lentera_drivers.modbus.enquiry import Between, Enquiry
 from lentera_drivers.modbus.holes import REFUSES_REGISTERS, Findings, HoleBook, search
 from lentera_drivers.modbus.line import ModbusLine, Reply
+from lentera_drivers.modbus.quality import DEVICE_FAILURE, FAULT
 from lentera_drivers.modbus.unit import LiveBlock, Unit
 from lentera_drivers.profiles import MeterProfile
 from lentera_model.commands import Reason
@@ -175,11 +176,21 @@ class ModbusDriver:
         if unit.suspects:
             await self._ask_suspect(unit, poll)
         self._tell(unit, True, "answers")
+        was_at_fault = bool(unit.quality.fault)
+        failure = next((error for _, error in poll.refused if error.exception_code == DEVICE_FAILURE), None)
+        if failure is not None and unit.is_at_fault():
+            unit.quality.fault = str(failure)
+            poll.values = poll.values | {FAULT: 1.0}
+        samples = unit.samples(poll.values, poll.stamp_ms or self._clock()) if poll.values else []
+        if was_at_fault is not bool(unit.quality.fault):
+            self.on_status(unit.device.id, True, unit.quality.fault or "answers, and is no longer at fault")
         if poll.stamp_ms is None:
+            for sample in samples:
+                self.on_sample(sample)
             raise poll.refused[0][1]
         if unit.identity is None and unit.profile.identity:
             await identify(unit, self._ask)
-        return unit.samples(poll.values, poll.stamp_ms)
+        return samples
 
     async def _ask(self, unit: Unit, block: ReadBlock) -> Reply:
         unit.will_ask(block.count)

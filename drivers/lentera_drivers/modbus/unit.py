@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -12,12 +12,12 @@ from lentera_drivers.modbus.blocks import ReadBlock, WireCost
 from lentera_drivers.modbus.decode import Decoder, compile_decoder, words_of
 from lentera_drivers.modbus.holes import ABSENT_AGAIN_AFTER_MS, AbsentValue, Findings, HoleBook, Refusals
 from lentera_drivers.modbus.plan import PacedBlock, plan_device, probe_block, select_registers, turnaround_differs
+from lentera_drivers.modbus.quality import DEVICE_FAILURE, QualityOf
 from lentera_drivers.profiles import MeterProfile
-from lentera_drivers.profiles.probe import failed_quantities
 from lentera_drivers.profiles.register import Register
 from lentera_drivers.profiles.registers import exponent_of
 from lentera_model.config import DeviceConfig, PaceRow
-from lentera_model.readings import Quality, Sample
+from lentera_model.readings import Sample
 
 _PLANS_KEPT: Final = 256
 _LOOK_EVERY: Final = 64
@@ -93,7 +93,7 @@ class Unit:
         self.resolved = False
         self.suspects: dict[AbsentValue, Suspect] = {}
         self.search_after_ms = 0
-        self.last: dict[str, float] = {}
+        self.quality = QualityOf(device.id, profile)
         self.fault: Outcome | None = None
         self.planned_turnaround_ms = float(profile.turnaround_ms)
         self._paces = device.pace_table()
@@ -107,7 +107,6 @@ class Unit:
         self.canary: ReadBlock | None = None
         self._next_canary: ReadBlock | None = None
         self._lengths: set[int] = set()
-        self._limited = _limited(profile)
         self._seen: tuple[Refusals, Refusals] | None = None
         self._version = -1
         self.refresh(wall_ms)
@@ -149,7 +148,7 @@ class Unit:
     def only_request(self, pace: int) -> LiveBlock | None:
         """Return the one request of a pace when a poll has nothing else to do, as nearly all have."""
         waiting = self.by_pace.get(pace)
-        if waiting is None or len(waiting) != 1 or not self.online or self.suspects:
+        if waiting is None or len(waiting) != 1 or not self.online or self.suspects or self.quality.fault:
             return None
         if not self.resolved or pace in self.riding or (self.identity is None and self.profile.identity):
             return None
@@ -162,7 +161,7 @@ class Unit:
         """Take the profile with the addresses that this device has."""
         self.profile = profile
         self.resolved = True
-        self._limited = _limited(profile)
+        self.quality.use_profile(profile)
         self.refresh(wall_ms, anyway=True)
 
     def lost(self) -> None:
@@ -248,18 +247,13 @@ class Unit:
                 live.decoders.clear()
 
     def samples(self, values: dict[str, float], stamp_ms: int) -> list[Sample]:
-        """Return what a poll gave, apart by quality, and remember it for the rule that counters never fall."""
-        device, profile = self.device.id, self.profile
-        failed = failed_quantities(profile, values, self.last)
-        self.last |= values
-        uncertain = [name for name, low, high in self._limited if name in values and not low <= values[name] <= high]
-        if not failed and not uncertain:
-            return [Sample(device, profile.id, stamp_ms, values)]
-        parts: dict[Quality, dict[str, float]] = {}
-        for name, value in values.items():
-            quality = Quality.IMPLAUSIBLE if name in failed else Quality.SUSPECT if name in uncertain else Quality.GOOD
-            parts.setdefault(quality, {})[name] = value
-        return [Sample(device, profile.id, stamp_ms, part, quality) for quality, part in sorted(parts.items())]
+        """Return what a poll gave, apart by quality; see `QualityOf`."""
+        return self.quality.samples(values, stamp_ms, over=not (self.quality.fault and self.is_at_fault()))
+
+    def is_at_fault(self) -> bool:
+        """Whether it answers a request with its own failure: one that it has answered, or all."""
+        failing = [live for live in self.blocks if live.kind is not None and live.exception_code == DEVICE_FAILURE]
+        return any(live.ok_at_ms is not None for live in failing) or (0 < len(failing) == len(self.blocks))
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 
@@ -302,7 +296,7 @@ class Unit:
                 if self.fault is not None and (outcome is None or outcome.at_ms < self.fault.at_ms):
                     outcome = Outcome(self.fault.kind, self.fault.at_ms, live.ok_at_ms, None, self.fault.detail)
                 if outcome is not None:
-                    found[register.quantity] = outcome
+                    found[register.quantity] = self._doubted(register.quantity, outcome)
         for suspect in self.suspects.values():
             for register in suspect.registers:
                 detail = "refused alone once; asked again before it is believed to be absent"
@@ -312,6 +306,10 @@ class Unit:
         for quantity in self.absent():
             found.setdefault(quantity, Outcome(OutcomeKind.ABSENT, 0, None, 2, f"{self.model} has no such register"))
         return found
+
+    def _doubted(self, quantity: str, outcome: Outcome) -> Outcome:
+        doubt = self.quality.doubts.get(quantity)
+        return outcome if doubt is None else replace(outcome, quality=doubt[0], doubt=doubt[1])
 
     def wanted(self, quantities: Iterable[str] | None) -> list[Register]:
         """Return the registers of some quantities; None: of those that the configuration names."""
@@ -337,20 +335,6 @@ class Unit:
 
 _OWN: Final = frozenset[int]()
 _UNKNOWN: Final = -1000
-
-
-def _limited(profile: MeterProfile) -> list[tuple[str, float, float]]:
-    """Return the quantities for which the profile gives limits."""
-    infinite = float("inf")
-    return [
-        (
-            one.quantity,
-            -infinite if one.minimum is None else one.minimum,
-            infinite if one.maximum is None else one.maximum,
-        )
-        for one in profile.registers
-        if one.minimum is not None or one.maximum is not None
-    ]
 
 
 class _Same:

@@ -70,8 +70,8 @@ def probe(profile: MeterProfile, values: Values, previous: Values | None = None)
     return tuple(rule() for name, rule in rules if name not in profile.probe.skip)
 
 
-def failed_quantities(profile: MeterProfile, values: Values, previous: Values | None = None) -> frozenset[str]:
-    """Return which of a poll's values must not be trusted; the profile's rules are prepared once.
+def failed_quantities(profile: MeterProfile, values: Values, previous: Values | None = None) -> Mapping[str, str]:
+    """Return which of a poll's values must not be trusted, each with why; the profile's rules are prepared once.
 
     Args:
         profile: of the meter that was polled.
@@ -116,32 +116,33 @@ class _Checker:
     polled_sum: bool
     polled_products: tuple[_Product, ...]
 
-    def failed(self, values: Values, previous: Values | None) -> frozenset[str]:
-        found: set[str] = set()
+    def failed(self, values: Values, previous: Values | None) -> Mapping[str, str]:
+        found: dict[str, str] = {}
         get = values.get
         for name, low, high in self.ranges:
             value = get(name)
             if value is not None and not low <= value <= high:
-                found.add(name)
+                found[name] = f"{value:.6g} is not between {low:g} and {high:g}"
         if self.has_frequency:
             low, high = self.profile.probe.possible_hertz
             value = get("frequency")
             if value and not low <= value <= high:
-                found.add("frequency")
+                found["frequency"] = f"{value:.6g} Hz is not between {low:g} and {high:g}"
         if self.polled_sum and _sum_fault(self, values):
-            found.update(self.sum_of)
+            for name in self.sum_of:
+                found.setdefault(name, "the powers of the phases do not make the total")
         for product in self.polled_products:
             if _product_fault(product, values):
-                found.update((product.power, product.volts, product.current))
+                for name in (product.power, product.volts, product.current):
+                    found.setdefault(name, _product_said(product, values))
         if previous:
             for name, limit in self.counters:
                 value, before = get(name), previous.get(name)
                 if value is not None and before is not None and value < before and not _rolled(before, value, limit):
-                    found.add(name)
-        return frozenset(found) if found else _NOTHING
+                    found.setdefault(name, f"the counter fell from {before:.9g} to {value:.9g}")
+        return found
 
 
-_NOTHING: Final[frozenset[str]] = frozenset()
 _CHECKERS: dict[int, _Checker] = {}
 
 

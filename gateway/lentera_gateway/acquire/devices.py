@@ -34,7 +34,7 @@ class DeviceBook:
     def status(self, device: str, online: bool, reason: str, now_ms: int) -> None:
         """Note what a driver reports."""
         state = self.states.get(device)
-        if state is None or state.online is online:
+        if state is None or (state.online, state.reason) == (online, reason):
             return
         state.online, state.reason, state.changed_ms = online, reason, now_ms
         if self.on_change is not None:

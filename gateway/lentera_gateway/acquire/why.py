@@ -10,7 +10,7 @@ cloud when the value that it is compared with is there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +19,7 @@ from lentera_drivers.driver import Outcome, OutcomeKind
 from lentera_gateway.acquire.exception_report import LastStored
 from lentera_gateway.acquire.lateness import LostCycles
 from lentera_gateway.journal.delivery import Stage, Whereabouts
+from lentera_model.readings import QualityWord
 
 _OVERDUE_INTERVALS: Final = 2
 """A value that came is late once so many of its intervals have passed without the next."""
@@ -125,6 +126,7 @@ class Because:
         waiting_batches, link_up, clock_known: of QUEUED.
         skipped, skipped_age_s, load_percent: of LATE: how many instants the bus had no time for, since when, and how
             much of its time its polls would need; 0 and None where that is not why.
+        quality, doubt: of the value that last came, as the API writes it, and why it is not good.
     """
 
     verdict: Verdict
@@ -142,10 +144,20 @@ class Because:
     skipped: int = 0
     skipped_age_s: float | None = None
     load_percent: float | None = None
+    quality: QualityWord | None = None
+    doubt: str = ""
 
 
 def judge(facts: Facts) -> Because:
-    """Say what became of a quantity's newest value: the first reason of this table that holds."""
+    """Say what became of a quantity's newest value, and how far that value may be trusted, where one came."""
+    because, outcome = _because(facts), facts.outcome
+    if outcome is None or outcome.ok_at_ms is None:
+        return because
+    return replace(because, quality=outcome.quality.word, doubt=outcome.doubt)
+
+
+def _because(facts: Facts) -> Because:
+    """Return the first reason of this table that holds."""
     outcome = facts.outcome
     if outcome is None:
         return Because(Verdict.NOT_YET) if facts.lost is None else _late(facts, facts.lost)

@@ -88,7 +88,10 @@ def test_all_that_a_profile_can_say(tmp_path):
 
 def test_a_dial_limit_of_its_own_is_where_a_counter_may_fall(tmp_path):
     profile = load_text(tmp_path, HEAD + REGISTERS)
-    assert failed_quantities(profile, {"energy_active_import": 100.0}, {"energy_active_import": 99_999_900.0}) == set()
+    assert (
+        failed_quantities(profile, {"energy_active_import": 100.0}, {"energy_active_import": 99_999_900.0}).keys()
+        == set()
+    )
     assert failed_quantities(profile, {"energy_active_import": 100.0}, {"energy_active_import": 50_000_000.0})
 
 
@@ -325,7 +328,7 @@ def test_whatever_stands_anywhere_the_file_is_taken_or_refused_with_words():
             refused += profile is None
             if profile is not None:
                 taken += 1
-                assert failed_quantities(profile, {"voltage_l1": 230.0, "frequency": 60.0}) == set()
+                assert failed_quantities(profile, {"voltage_l1": 230.0, "frequency": 60.0}).keys() == set()
                 assert profile.decode({}) == {}
     assert refused > 5 * taken > 0
 

@@ -139,7 +139,7 @@ def test_a_coarse_register_gets_its_resolution():
     profile = meter("socomec_countis_e23_e28")
     values = {"power_active_total": 40.0} | {f"power_active_{phase}": 10.0 for phase in ("l1", "l2", "l3")}
     assert verdicts(profile, values)["power_sum"] == "needs_load"
-    assert failed_quantities(profile, values) == frozenset()
+    assert failed_quantities(profile, values).keys() == frozenset()
 
 
 def test_a_factor_beyond_one_is_another_quantity():
@@ -182,19 +182,19 @@ def test_what_may_fall_is_left_alone():
     profile = meter("eastron_sdm72d_m_v2")
     before = {"energy_active_net": 5.0, "energy_active_resettable": 5.0, "energy_active_import": 5.0}
     now = dict.fromkeys(before, 4.0)
-    assert failed_quantities(profile, now, before) == {"energy_active_import"}
+    assert failed_quantities(profile, now, before).keys() == {"energy_active_import"}
 
 
 def test_a_counter_is_not_negative():
     assert finding(meter(), {"energy_active_import": -10.0}, "counters").verdict is Verdict.FAILED
-    assert failed_quantities(meter(), {"energy_active_import": -10.0}) == {"energy_active_import"}
+    assert failed_quantities(meter(), {"energy_active_import": -10.0}).keys() == {"energy_active_import"}
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("voltage_l1", 0.0), ("voltage_l1", 120.0), ("voltage_l1", 410.0), ("frequency", 0.0)]
 )
 def test_an_outage_a_sag_and_a_broken_neutral_are_true_in_a_poll(name, value):
-    assert failed_quantities(meter(), {name: value}) == frozenset()
+    assert failed_quantities(meter(), {name: value}).keys() == frozenset()
     assert any(found.verdict is Verdict.FAILED for found in probe(meter(), {name: value}))
 
 
@@ -216,7 +216,7 @@ def test_an_outage_a_sag_and_a_broken_neutral_are_true_in_a_poll(name, value):
     ],
 )
 def test_values_of_a_poll_that_must_not_be_trusted(values, failed):
-    assert failed_quantities(meter(), values) == failed
+    assert failed_quantities(meter(), values).keys() == failed
 
 
 def test_values_of_two_requests_are_not_held_against_each_other():
@@ -227,17 +227,17 @@ def test_values_of_two_requests_are_not_held_against_each_other():
     values = reading() | {"power_active_total": 0.0}
     assert "power_active_total" in failed_quantities(profile, values)
     narrow = profile.model_copy(update={"max_registers_per_read": 4})
-    assert failed_quantities(narrow, values) == frozenset()
+    assert failed_quantities(narrow, values).keys() == frozenset()
 
 
 def test_a_copy_of_a_profile_has_its_own_rules():
     profile = meter()
-    assert failed_quantities(profile, {"frequency": 80.0}) == {"frequency"}
+    assert failed_quantities(profile, {"frequency": 80.0}).keys() == {"frequency"}
     lax = profile.model_copy(update={"probe": profile.probe.model_copy(update={"skip": ("hertz",)})})
-    assert failed_quantities(lax, {"frequency": 80.0}) == frozenset()
-    assert failed_quantities(profile, {"frequency": 80.0}) == {"frequency"}
+    assert failed_quantities(lax, {"frequency": 80.0}).keys() == frozenset()
+    assert failed_quantities(profile, {"frequency": 80.0}).keys() == {"frequency"}
     for _ in range(600):  # more profiles than are kept prepared
-        assert failed_quantities(profile.model_copy(), {"frequency": 80.0}) == {"frequency"}
+        assert failed_quantities(profile.model_copy(), {"frequency": 80.0}).keys() == {"frequency"}
 
 
 def test_a_profile_can_set_its_own_limits():
