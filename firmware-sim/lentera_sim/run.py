@@ -26,7 +26,7 @@ from lentera_sim.errors import RunFolderError
 from lentera_sim.faults.desk import FaultDesk
 from lentera_sim.faults.mailbox import answer_orders, clear_orders
 from lentera_sim.faults.order import FaultOrder
-from lentera_sim.faults.targets import modbus_targets
+from lentera_sim.faults.targets import modbus_targets, mqtt_targets
 from lentera_sim.gateway_config import street_config, write_config
 from lentera_sim.lamps.bridge import DeviceBridge, LampBridge
 from lentera_sim.lamps.device import NetworkLamp
@@ -88,7 +88,7 @@ class RunningStreet:
             plug_programs(street.plugs.values(), broker.host, broker.port, ledger, street.clock)
         )
         self.faults = FaultDesk(
-            modbus_targets(street.units, self.wires.line, self.wires.hosts),
+            modbus_targets(street.units, self.wires.line, self.wires.hosts) | mqtt_targets(self.bridges, broker),
             lambda target, fault, on, value: ledger.fault(target, fault, on, value, wall_ms()),
         )
         self._tasks: list[asyncio.Task[None]] = []

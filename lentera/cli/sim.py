@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,17 @@ EPILOG = """Examples:
 
 The folder then holds gateway.yaml, a configuration that fits the street (`lentera gateway check`), and ledger.jsonl,
 what the devices answered. Without --energise the lamps come on when a file named energise appears there."""
+
+Converter = Annotated[
+    bool, typer.Option("--converter", help="Put the serial line behind an Ethernet converter: RTU over TCP.")
+]
+Mesh = Annotated[
+    bool, typer.Option("--mesh", help="Give the Zigbee lamps' radio a mesh's limits, losses and lazy lamps.")
+]
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(help="Put a fault, once or more: TARGET=FAULT[:VALUE][@AFTER_S][/FOR_S]; see lentera sim faults."),
+]
 
 app = typer.Typer(name="sim", help="Simulated meters and lamps on real wires.", no_args_is_help=True)
 
@@ -46,36 +58,20 @@ def run(
     json_meters: Annotated[int, typer.Option(help="How many meters that publish a JSON object.", min=0, max=200)] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same street.")] = 1,
     speed: Annotated[float, typer.Option(help="Simulated seconds a second.", min=0.01)] = 1.0,
-    converter: Annotated[
-        bool, typer.Option("--converter", help="Put the serial line behind an Ethernet converter: RTU over TCP.")
-    ] = False,
-    mesh: Annotated[
-        bool, typer.Option("--mesh", help="Give the Zigbee lamps' radio a mesh's limits, losses and lazy lamps.")
-    ] = False,
+    converter: Converter = False,
+    mesh: Mesh = False,
     broker: Annotated[Broker, typer.Option(help="MQTT broker; auto: Mosquitto, else amqtt.")] = Broker.AUTO,
     cloud_url: Annotated[str, typer.Option(help="The cloud's link, for gateway.yaml.")] = "ws://127.0.0.1:8080/v1/link",
     key_file: Annotated[str, typer.Option(help="The gateway's key, for gateway.yaml.")] = "key.pem",
     energise: Annotated[bool, typer.Option("--energise", help="Light the lamps at once.")] = False,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(help="Put a fault, once or more: TARGET=FAULT[:VALUE][@AFTER_S][/FOR_S]; see lentera sim faults."),
-    ] = None,
+    fault: Fault = None,
     json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,
 ) -> None:
     """Run a street until Ctrl-C; print where everything is once it answers."""
     require("sim")
-    from dataclasses import asdict
-
     from lentera_sim.faults.order import parse_order
     from lentera_sim.run import main
     from lentera_sim.street import StreetPlan
-
-    def ready(info: StreetInfo) -> None:
-        if json:
-            output.print_json(asdict(info))
-        else:
-            output.print_pairs({name: _text(value) for name, value in asdict(info).items()})
-        typer.echo("", nl=False)
 
     plan = StreetPlan(
         meters=meters,
@@ -89,7 +85,18 @@ def run(
         mesh=mesh,
     )
     orders = [parse_order(text) for text in fault or ()]
-    main(folder, plan, broker.value, cloud_url, key_file, energise=energise, faults=orders, ready=ready)
+    show = partial(_print_info, json=json)
+    main(folder, plan, broker.value, cloud_url, key_file, energise=energise, faults=orders, ready=show)
+
+
+def _print_info(info: StreetInfo, *, json: bool) -> None:
+    from dataclasses import asdict
+
+    if json:
+        output.print_json(asdict(info))
+    else:
+        output.print_pairs({name: _text(value) for name, value in asdict(info).items()})
+    typer.echo("", nl=False)
 
 
 def _text(value: object) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from lentera_sim.broker import RunningBroker
 from lentera_sim.faults.kinds import Faults
 from lentera_sim.faults.meter_faults import meter_faults
+from lentera_sim.faults.mqtt_faults import broker_faults, device_faults
 from lentera_sim.faults.wire_faults import host_faults, line_faults
-from lentera_sim.gateway_config import SERIAL_BUS, tcp_bus
+from lentera_sim.gateway_config import MQTT_BUS, SERIAL_BUS, tcp_bus
+from lentera_sim.lamps.bridge import DeviceBridge
 from lentera_sim.wires.converter import Converter
 from lentera_sim.wires.serial_line import SerialLine
 from lentera_sim.wires.tcp_meter import TcpMeter
@@ -22,3 +26,9 @@ def modbus_targets(
     found[SERIAL_BUS] = line_faults(line)
     found |= {tcp_bus(device): host_faults(host) for device, host in hosts.items()}
     return found
+
+
+def mqtt_targets(bridges: Iterable[DeviceBridge[Any]], broker: RunningBroker) -> dict[str, Faults]:
+    """Return id to faults of lamps and small meters, and of the bus that is their broker."""
+    found = {device.device: device_faults(bridge, device) for bridge in bridges for device in bridge.devices}
+    return found | {MQTT_BUS: broker_faults(broker)}

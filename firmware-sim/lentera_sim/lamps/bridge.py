@@ -69,7 +69,11 @@ class DeviceBridge(MqttProgram, Generic[D]):
     def on_message(self, topic: str, payload: bytes) -> None:
         """Pass a command on, unless its device is offline."""
         device = self._by_topic.get(topic)
-        if device is not None and device.behaviour is not Behaviour.OFFLINE:
+        if device is None or device.behaviour is Behaviour.OFFLINE:
+            return
+        if device.late_s:
+            self.later(device.late_s, lambda: self.on_command(device, topic, payload))
+        else:
             self.on_command(device, topic, payload)
 
     def set_online(self, device: D, online: bool) -> None:
@@ -77,13 +81,12 @@ class DeviceBridge(MqttProgram, Generic[D]):
         device.behave(Behaviour.NORMAL if online else Behaviour.OFFLINE)
         self._announce(device)
 
-    def say(
-        self, device: D, topic: str, payload: bytes, values: Mapping[str, float], *, is_binding: bool = True
-    ) -> None:
+    def say(self, device: D, topic: str, payload: bytes, values: Mapping[str, float]) -> None:
         """Publish what a device says, garbled where it is faulty; a gateway must store what it can still read."""
         if device.garble is not None:
             payload, values = device.garble(payload, values)
-        self.send(Outgoing(topic, payload, device=device.device, values=device.wanted(values), is_binding=is_binding))
+        binding = wall_ms() >= device.binding_from_ms
+        self.send(Outgoing(topic, payload, device=device.device, values=device.wanted(values), is_binding=binding))
 
     def _announce(self, device: D) -> None:
         online = device.behaviour is not Behaviour.OFFLINE

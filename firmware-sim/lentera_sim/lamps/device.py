@@ -36,16 +36,20 @@ class NetworkDevice:
 
     Attributes:
         device: its id.
-        availability_topic: where its network says whether it is there.
+        state_topic: where it publishes most of what it says. availability_topic: where its network says whether it is
+        there.
         every_s: its period of reports, s of wall time.
         behaviour: how it takes commands.
         garble: what a fault does to its payloads.
         counter: of the energy that it counts.
+        late_s: how much later than usual it takes orders and questions.
+        binding_from_ms: from when on (Unix ms) a gateway must store what it says; later than now after a flood.
     """
 
     def __init__(
         self,
         device: str,
+        state_topic: str | None,
         availability_topic: str | None,
         every_s: float,
         behaviour: Behaviour = Behaviour.NORMAL,
@@ -53,16 +57,23 @@ class NetworkDevice:
     ) -> None:
         """Take what the street's plan says; `quantities` are those that its gateway stores (None: all)."""
         self.device = device
+        self.state_topic = state_topic
         self.availability_topic = availability_topic
         self.every_s = every_s
         self.behaviour = behaviour
         self.garble: Garble | None = None
         self.counter = CounterFault()
+        self.late_s = 0.0
+        self.binding_from_ms = 0.0
         self._wanted = None if quantities is None else frozenset(quantities)
 
     def behave(self, behaviour: Behaviour) -> None:
         """Take commands so from now on."""
         self.behaviour = behaviour
+
+    def slow_down(self, late_s: float | None) -> None:
+        """Take orders and questions so much later; None: as usual."""
+        self.late_s = late_s or 0.0
 
     def wanted(self, values: Mapping[str, float]) -> Mapping[str, float]:
         """Return the values that this device's gateway stores."""
@@ -72,33 +83,22 @@ class NetworkDevice:
 
 
 class CounterFault:
-    """What is wrong with a device's energy counter: it may have been reset, or show zero once."""
+    """What is wrong with a device's energy counter. `reads_zero`: it shows 0, as some do while they start."""
 
     def __init__(self) -> None:
         """Nothing is."""
+        self.reads_zero = False
         self._lost_wh = 0.0
-        self._zeros = 0
-        self._shown_wh = 0.0
+        self._counted_wh = 0.0
 
     def shown_wh(self, counted_wh: float) -> float:
         """Return what the device shows where a sound one would show `counted_wh`."""
-        self._shown_wh = counted_wh
-        if self._zeros:
-            self._zeros -= 1
-            return 0.0
-        return max(0.0, counted_wh - self._lost_wh)
+        self._counted_wh = counted_wh
+        return 0.0 if self.reads_zero else counted_wh - self._lost_wh
 
     def reset(self) -> None:
         """Begin to count from zero, as after a change of firmware or of the meter."""
-        self._lost_wh = self._shown_wh
-
-    def zero_once(self) -> None:
-        """Show zero in the next message, as some do while they start."""
-        self._zeros = 1
-
-    def sound(self) -> None:
-        """Show no more zeros; what was reset stays so."""
-        self._zeros = 0
+        self._lost_wh = self._counted_wh
 
 
 class NetworkLamp(NetworkDevice):
@@ -123,7 +123,7 @@ class NetworkLamp(NetworkDevice):
         self.topics = profile.topics_for(topic)
         self.luminaire = luminaire
         self._own_delay_ms = luminaire.delay_ms
-        super().__init__(device, self.topics.availability, every_s, behaviour, quantities)
+        super().__init__(device, self.topics.state, self.topics.availability, every_s, behaviour, quantities)
         self.cached_level: float | None = None
         self.cached: dict[str, float] = {}
         self.last_seen_ms: int | None = None
@@ -136,6 +136,10 @@ class NetworkLamp(NetworkDevice):
         """Take commands so from now on; a slow lamp acts five seconds late."""
         super().behave(behaviour)
         self.luminaire.delay_ms = SLOW_DELAY_MS if behaviour is Behaviour.SLOW else self._own_delay_ms
+
+    def slow_down(self, late_s: float | None) -> None:
+        """Act so much later; its network answers and echoes as ever. None: as usual."""
+        self.luminaire.delay_ms = self._own_delay_ms + round(1000 * (late_s or 0.0))
 
     @property
     def now_ms(self) -> int:

@@ -169,6 +169,11 @@ class MqttProgram(ABC):
             self._outgoing.get_nowait()
             self._outgoing.task_done()
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be published."""
+        return self._outgoing.qsize()
+
     # -- for those who speak -----------------------------------------------------------------------------------------
 
     def send(self, out: Outgoing) -> None:

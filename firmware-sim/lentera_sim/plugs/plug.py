@@ -29,7 +29,8 @@ class NetworkPlug(NetworkDevice):
         """Take its id, which is its topic too, its profile (for the topics alone), and what hangs behind it."""
         self.profile = profile
         self.topics = profile.topics_for(device)
-        super().__init__(device, self.topics.availability, every_s, quantities=quantities)
+        state = next(iter(self.topics.messages.values()))
+        super().__init__(device, state, self.topics.availability, every_s, quantities=quantities)
         self.appliance = appliance
         self.last_measured: dict[str, Any] = {}
         self._clock = clock
