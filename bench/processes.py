@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import psutil
+
+from bench.progress import Progress
 
 STOP_LIMIT_S = 10.0
 START_LIMIT_S = 60.0
@@ -158,12 +160,14 @@ class Span:
         begin_s, end_s: monotonic seconds, which all processes of a machine share.
         cpu_s: child name -> CPU seconds.
         rss_mb: child name -> the largest resident memory seen.
+        thirds: the same for each third of the time, to show how far figures spread; empty in a third itself.
     """
 
     begin_s: float
     end_s: float
     cpu_s: Mapping[str, float]
     rss_mb: Mapping[str, float]
+    thirds: tuple[Span, ...] = ()
 
     @property
     def took_s(self) -> float:
@@ -171,16 +175,43 @@ class Span:
         return self.end_s - self.begin_s
 
 
-def watch(children: Sequence[Watched], seconds: float, say: Callable[[str], None] | None = None) -> Span:
-    """Let `seconds` pass and return what the children used of them, looking at their memory each second."""
-    begun = {child.name: child.usage() for child in children}
+def watch(children: Sequence[Watched], seconds: float, what: str) -> Span:
+    """Let `seconds` pass and return what the children used of them, looking at their memory each second.
+
+    Args:
+        children: whom to look at.
+        seconds: for how long.
+        what: name of the progress bar.
+    """
+    progress = Progress(what, seconds)
     begin_s = time.monotonic()
-    rss_mb = {name: usage.rss_mb for name, usage in begun.items()}
-    while (left_s := begin_s + seconds - time.monotonic()) > 0:
-        pause(min(1.0, left_s))
-        for child in children:
-            rss_mb[child.name] = max(rss_mb[child.name], child.usage().rss_mb)
-        if say is not None and int(left_s) % 10 == 0:
-            say(f"{left_s:.0f} s left")
-    cpu_s = {child.name: child.usage().cpu_s - begun[child.name].cpu_s for child in children}
-    return Span(begin_s, time.monotonic(), cpu_s, rss_mb)
+    looks = [_look(children)]
+    rss_mb = [dict.fromkeys(looks[0], 0.0) for _ in range(3)]
+    for third in range(3):
+        while (left_s := begin_s + (third + 1) * seconds / 3 - time.monotonic()) > 0:
+            pause(min(1.0, left_s))
+            for name, usage in _look(children).items():
+                rss_mb[third][name] = max(rss_mb[third][name], usage.rss_mb)
+            progress.reach(time.monotonic() - begin_s)
+        looks.append(_look(children))
+    progress.end()
+    thirds = tuple(_between(looks[at], looks[at + 1], rss_mb[at]) for at in range(3))
+    cpu_s = {name: looks[3][name].cpu_s - used.cpu_s for name, used in looks[0].items()}
+    most_mb = {name: max(third.rss_mb[name] for third in thirds) for name in cpu_s}
+    return Span(thirds[0].begin_s, thirds[-1].end_s, cpu_s, most_mb, thirds)
+
+
+def _look(children: Sequence[Watched]) -> dict[str, Usage]:
+    return {child.name: child.usage() for child in children}
+
+
+def _between(before: Mapping[str, Usage], after: Mapping[str, Usage], rss_mb: Mapping[str, float]) -> Span:
+    cpu_s = {name: after[name].cpu_s - used.cpu_s for name, used in before.items()}
+    first, last = (min(usage.at_s for usage in look.values()) for look in (before, after))
+    return Span(first, last, cpu_s, rss_mb)
+
+
+def spread(values: Iterable[float | None], digits: int = 2) -> str:
+    """From the least to the most of some figures, those that are missing left out."""
+    known = [value for value in values if value is not None]
+    return f"{min(known):.{digits}f} to {max(known):.{digits}f}" if known else "none"

@@ -1,4 +1,4 @@
-"""A progress bar on standard error: redrawn in place on a terminal, a line for each tenth in a log."""
+"""A progress bar on standard error: redrawn in place on a terminal, a line for each quarter in a log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
         self._name = name
         self._total = total
         self._began_s = time.monotonic()
-        self._tenths = -1
+        self._quarters = -1
         self._done = 0.0
         self._live = sys.stderr.isatty()
 
@@ -32,12 +32,12 @@ class Progress:
         """Show that `done` of the total is done."""
         self._done = done
         line = bar(self._name, done, self._total, time.monotonic() - self._began_s)
-        tenths = int(10 * done / self._total) if self._total else 10
+        quarters = int(4 * done / self._total) if self._total else 4
         if self._live:
             print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-        elif tenths > self._tenths:
+        elif quarters > self._quarters:
             print(line, file=sys.stderr, flush=True)
-        self._tenths = max(self._tenths, tenths)
+        self._quarters = max(self._quarters, quarters)
 
     def add(self, more: float) -> None:
         """Show that so much more is done."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from bench.processes import Alone, Child, Span, bench_environ, pause, read_json, watch
+from bench.processes import Alone, Child, Span, bench_environ, pause, read_json, spread, watch
 from lentera_drivers.modbus.blocks import tcp_cost
 from lentera_drivers.modbus.plan import plan_reads
 from lentera_drivers.profiles import MeterProfile, load_profile
@@ -36,11 +36,6 @@ RSS_MB_AIM = 150.0
 _SERIAL_METERS = 2
 """A street's first two meters hang on its serial line."""
 _PROFILE = "siemens_pac3200"
-
-
-def say(text: str) -> None:
-    """Tell whoever waits how far the bench is."""
-    print(f"  sim_cost: {text}", file=sys.stderr, flush=True)
 
 
 def requests() -> list[tuple[int, int, int]]:
@@ -91,10 +86,9 @@ def measure(seconds: float = SECONDS) -> dict[str, Any]:
         options.write_text(json.dumps(settings))
         command = [sys.executable, "-m", "bench.light_reader", str(options)]
         reader = stack.enter_context(Child(command, folder, "reader", bench_environ()))
-        say(f"{seconds:g} s after {WARM_UP_S} s to warm up")
         pause(WARM_UP_S)
         begin_ms = time.time_ns() // 1_000_000
-        span = watch([*street.parts, reader], seconds)
+        span = watch([*street.parts, reader], seconds, "sim_cost")
         end_ms = time.time_ns() // 1_000_000
         reader.stop()
         street.child.stop()
@@ -108,6 +102,9 @@ def figures(span: Span, read: Mapping[str, Any], values: Mapping[str, int]) -> d
         "load": f"{TCP_METERS} Modbus TCP meters each {EVERY_S:g} s, {LAMPS} MQTT lamps each {LAMP_EVERY_S:g} s, "
         f"{span.took_s:.0f} s",
         "simulator_core_percent": core_percent["simulator"],
+        "simulator_core_percent_of_thirds": spread(
+            (100 * third.cpu_s["simulator"] / third.took_s for third in span.thirds), 1
+        ),
         "simulator_rss_mb": round(span.rss_mb["simulator"], 1),
         "aim": f"under {CORE_PERCENT_AIM:g} % of a core and {RSS_MB_AIM:g} MB",
         "met": core_percent["simulator"] < CORE_PERCENT_AIM and span.rss_mb["simulator"] < RSS_MB_AIM,

@@ -3,8 +3,11 @@
 `python -m bench --only tcp100`. The meters are one process that reckons its values anew for each question and writes
 down who asked when; ours is the real gateway with its journal, linked to the real cloud on a real InfluxDB 2, Telegraf
 has its Modbus input, its disk buffer and its InfluxDB output on the same InfluxDB, ThingsBoard IoT Gateway its Modbus
-connector, its SQLite storage and a Mosquitto that takes everything. One after the other; CPU seconds are read in /proc
-between two instants of steady state, and values are those that the meters were asked for between the same instants.
+connector, its SQLite storage and a platform that takes everything (bench/peers/thingsboard_platform.py): once with all
+values of a meter in one range, its cheapest way, and once with a tag a value, as its documentation shows.
+
+One after the other; CPU seconds are read in /proc between two instants of steady state, and values are those that the
+meters were asked for between the same instants, over the whole time and from the least to the most of its thirds.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ from bench.board import (
 )
 from bench.load import write_profile
 from bench.peers import telegraf, thingsboard
-from bench.processes import Child, Span, bench_environ, pause, read_json, watch
+from bench.peers.thingsboard_platform import Platform
+from bench.processes import Child, Span, bench_environ, pause, read_json, spread, watch
 from bench.tcp_meters import read_log
 from tests.services.servers import Influx, Mosquitto
 
@@ -39,13 +43,8 @@ VALUES = 40
 EVERY_S = 1.0
 SECONDS = 60
 WARM_UP_S = 12
-READERS = ("lentera", "telegraf", "thingsboard")
+READERS = ("lentera", "telegraf", "thingsboard", "thingsboard_tags")
 _BUCKET = "telegraf"
-
-
-def say(text: str) -> None:
-    """Tell whoever waits how far the bench is."""
-    print(f"  tcp100: {text}", file=sys.stderr, flush=True)
 
 
 class _Meters:
@@ -69,24 +68,34 @@ class _Meters:
         return read_log(self._log, begin_s, end_s)
 
 
-def missed(asked: Mapping[int, Sequence[float]], meters: int, every_s: float, span_s: float) -> int:
-    """How many polls a reader owes: whole intervals of the span without their question, over all meters."""
+def missed(
+    asked: Mapping[int, Sequence[float]], meters: int, every_s: float, span_s: float, questions_a_poll: int = 1
+) -> int:
+    """How many polls a reader owes: whole intervals of the span without all their questions, over all meters."""
     due = int(span_s / every_s)
-    return sum(max(0, due - len(asked.get(meter, ()))) for meter in range(meters))
+    return sum(max(0, due - len(asked.get(meter, ())) // questions_a_poll) for meter in range(meters))
 
 
-def figures(span: Span, who: str, meters: _Meters, stored: int | None) -> dict[str, Any]:
+def figures(
+    span: Span, who: str, meters: _Meters, stored: int | None, values_a_question: int = VALUES
+) -> dict[str, Any]:
     """The figures of one reader; the meters are stopped. `stored` is how many values it brought into InfluxDB."""
     asked = meters.questions(span.begin_s, span.end_s)
-    answered = VALUES * sum(map(len, meters.questions().values()))
-    questions = sum(map(len, asked.values()))
+    answered = values_a_question * sum(map(len, meters.questions().values()))
+    instants = [at_s for times in asked.values() for at_s in times]
+    costs = (
+        per_million(third.cpu_s[who], values_a_question * sum(third.begin_s <= at_s < third.end_s for at_s in instants))
+        for third in span.thirds
+    )
     return {
-        "polls": questions,
-        "missed_polls": missed(asked, METERS, EVERY_S, span.took_s),
-        "cpu_s_per_million_values": per_million(span.cpu_s[who], questions * VALUES),
+        "polls": len(instants) * values_a_question // VALUES,
+        "missed_polls": missed(asked, METERS, EVERY_S, span.took_s, VALUES // values_a_question),
+        "cpu_s_per_million_values": per_million(span.cpu_s[who], len(instants) * values_a_question),
+        "cpu_s_per_million_of_thirds": spread(costs),
         "share_of_a_core_percent": round(100 * span.cpu_s[who] / span.took_s, 1),
         "rss_mb": round(span.rss_mb[who], 1),
-        **({} if stored is None else {"values_answered": answered, "values_in_influx": stored}),
+        "values_answered": answered,
+        **({} if stored is None else {"values_in_influx": stored}),
     }
 
 
@@ -112,9 +121,8 @@ def ours(influx: Influx, seconds: float, mode: str = "economy") -> dict[str, Any
         ]
         before = stored_values(influx, our_bucket(), ["quality"]) if mode != "economy" else 0
         gateway = start_gateway(stack, folder, gateway_config(cloud.url, mode, buses, devices), cloud)
-        say(f"ours, {mode}: {seconds:g} s after {WARM_UP_S} s to warm up")
         pause(WARM_UP_S)
-        span = watch([gateway, cloud.child, meters.child], seconds)
+        span = watch([gateway, cloud.child, meters.child], seconds, f"tcp100: lentera, {mode}")
         failures = sum(bus["failures"] for bus in read_status(folder)["buses"].values())
         gateway.stop()  # what it still holds is delivered before it ends
         stored = stored_values(influx, our_bucket(), ["quality"]) - before
@@ -137,29 +145,29 @@ def of_telegraf(influx: Influx, seconds: float) -> dict[str, Any]:
             + telegraf.tcp_meters(meters.ports, VALUES)
         )
         child = stack.enter_context(Child(telegraf.command(config), folder, "telegraf"))
-        say(f"Telegraf: {seconds:g} s after {WARM_UP_S} s to warm up")
         pause(WARM_UP_S)
-        span = watch([child, meters.child], seconds)
+        span = watch([child, meters.child], seconds, "tcp100: telegraf")
         child.stop()
         return figures(span, "telegraf", meters, stored_values(influx, _BUCKET))
 
 
-def of_thingsboard(seconds: float) -> dict[str, Any]:
-    """ThingsBoard IoT Gateway."""
+def of_thingsboard(seconds: float, *, named: bool = False) -> dict[str, Any]:
+    """ThingsBoard IoT Gateway: all values of a meter in one range, or `named`, a tag a value."""
+    name_of_bar = f"tcp100: thingsboard, {'a tag a value' if named else 'a range a meter'}"
     with tempfile.TemporaryDirectory(prefix="lentera-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         meters = _Meters(stack, folder, "meters")
-        broker = Mosquitto()
-        stack.callback(broker.close)
-        broker.start()
+        platform = stack.enter_context(Platform())
         home = folder / "tb"
-        thingsboard.write_config(home, thingsboard.tcp_meters(meters.ports, VALUES, EVERY_S), broker.port)
+        thingsboard.write_config(
+            home, thingsboard.tcp_meters(meters.ports, VALUES, EVERY_S, named=named), platform.port
+        )
         child = stack.enter_context(Child(thingsboard.command(), home, "thingsboard", thingsboard.environ(home)))
-        say(f"ThingsBoard gateway: {seconds:g} s after {WARM_UP_S} s to warm up")
         pause(WARM_UP_S)
-        span = watch([child, meters.child], seconds)
+        span = watch([child, meters.child], seconds, name_of_bar)
         child.stop()
-        return figures(span, "thingsboard", meters, None)
+        found = figures(span, "thingsboard", meters, None, 1 if named else VALUES)
+        return found | {"values_delivered": platform.values}
 
 
 def measure(seconds: float = SECONDS, who: Sequence[str] = READERS) -> dict[str, Any]:
@@ -168,13 +176,15 @@ def measure(seconds: float = SECONDS, who: Sequence[str] = READERS) -> dict[str,
     reasons = {
         "lentera": needs_influx(),
         "telegraf": telegraf.missing() or needs_influx(),
-        "thingsboard": thingsboard.missing() or (None if Mosquitto.program() else "Mosquitto is not installed"),
     }
+    reasons["thingsboard"] = reasons["thingsboard_tags"] = thingsboard.missing() or (
+        None if Mosquitto.program() else "Mosquitto is not installed: tests/services/install brings it"
+    )
     for name in who:
         if (why := reasons[name]) is not None:
             found[name] = {"not_measured": why}
-        elif name == "thingsboard":
-            found[name] = of_thingsboard(seconds)
+        elif name.startswith("thingsboard"):
+            found[name] = of_thingsboard(seconds, named=name == "thingsboard_tags")
         else:
             found[name] = _with_influx(ours if name == "lentera" else of_telegraf, seconds)
     return found | against(found)

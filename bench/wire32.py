@@ -25,8 +25,8 @@ from bench.board import gateway_config, start_gateway
 from bench.line_meters import Timing, Transaction, read_log
 from bench.load import write_profile
 from bench.peers import telegraf, thingsboard
-from bench.processes import Child, Span, bench_environ, pause, read_json, watch
-from tests.services.servers import Mosquitto
+from bench.peers.thingsboard_platform import Platform
+from bench.processes import Child, Span, bench_environ, pause, read_json, spread, watch
 
 METERS = 32
 VALUES = 30
@@ -38,11 +38,6 @@ WARM_UP_S = 15
 EVERY_S = 5.35
 """Our interval: the gateway refuses a plan that a line cannot keep, and this one needs 99 % of it."""
 READERS = ("lentera", "telegraf", "thingsboard")
-
-
-def say(text: str) -> None:
-    """Tell whoever waits how far the bench is."""
-    print(f"  wire32: {text}", file=sys.stderr, flush=True)
 
 
 def within(transactions: Sequence[Transaction], begin_s: float, end_s: float) -> list[Transaction]:
@@ -75,6 +70,9 @@ def figures(log: Path, span: Span) -> dict[str, Any]:
     found: dict[str, Any] = {
         "transactions_per_s": round(len(done) / span.took_s, 3),
         "share_of_the_limit_percent": round(100 * share(done, span.took_s, timing), 1),
+        "share_of_thirds_percent": spread(
+            100 * share(within(done, third.begin_s, third.end_s), third.took_s, timing) for third in span.thirds
+        ),
         "units_answered": len({one.unit for one in done}),
         "asked_before_the_silence_was_over": early,
         "collisions": collisions,
@@ -103,12 +101,10 @@ def _start_telegraf(stack: ExitStack, folder: Path, port: str) -> Child:
 
 
 def _start_thingsboard(stack: ExitStack, folder: Path, port: str) -> Child:
-    broker = Mosquitto()
-    stack.callback(broker.close)
-    broker.start()
+    platform = stack.enter_context(Platform())
     home = folder / "tb"
     thingsboard.write_config(
-        home, thingsboard.serial_meters(Path(port), range(1, METERS + 1), VALUES, 1.0), broker.port
+        home, thingsboard.serial_meters(Path(port), range(1, METERS + 1), VALUES, 1.0), platform.port
     )
     return stack.enter_context(Child(thingsboard.command(), home, "thingsboard", thingsboard.environ(home)))
 
@@ -137,9 +133,8 @@ def run(reader: str, dead: Sequence[int], seconds: float) -> dict[str, Any]:
         line = stack.enter_context(Child(command, folder, "line", bench_environ()))
         line.wait_for(port_file.exists)
         child = _START[reader](stack, folder, read_json(port_file))
-        say(f"{reader}, {len(dead)} dead: {seconds:g} s after {WARM_UP_S} s to warm up")
         pause(WARM_UP_S)
-        span = watch([child], seconds)
+        span = watch([child], seconds, f"wire32: {reader}, {len(dead)} dead")
         line.stop()
         return figures(log, span)
 

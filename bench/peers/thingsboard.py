@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.load import FUNCTION_CODE
+from bench.load import FUNCTION_CODE, quantities
 
 _STORAGE = {
     "type": "sqlite",
@@ -35,7 +35,29 @@ def missing() -> str | None:
     return "ThingsBoard IoT Gateway is not installed: bench/peers/install-thingsboard does it"
 
 
-def _meter(name: str, values: int, every_s: float, where: Mapping[str, Any]) -> dict[str, Any]:
+def _range(values: int) -> list[dict[str, Any]]:
+    """All values as one range, its cheapest way: one request a meter; the tags carry addresses in place of names."""
+    return [
+        {
+            "tag": "value_${address}",
+            "type": "32float",
+            "functionCode": FUNCTION_CODE,
+            "objectsCount": 2,
+            "address": f"0-{2 * values - 1}",
+            "maxRegistersPerRequest": 2 * values,
+        }
+    ]
+
+
+def _tags(values: int) -> list[dict[str, Any]]:
+    """A tag a value with its own name, as its documentation's examples do it: a request for each."""
+    return [
+        {"tag": name, "type": "32float", "functionCode": FUNCTION_CODE, "objectsCount": 2, "address": 2 * at}
+        for at, (name, _, _) in enumerate(quantities(values))
+    ]
+
+
+def _meter(name: str, values: int, every_s: float, where: Mapping[str, Any], *, named: bool = False) -> dict[str, Any]:
     return {
         **where,
         "deviceName": name,
@@ -51,30 +73,21 @@ def _meter(name: str, values: int, every_s: float, where: Mapping[str, Any]) -> 
         "connectAttemptCount": 5,
         "waitAfterFailedAttemptsMs": 30000,
         "attributes": [],
-        # One range instead of a request for each value is its cheapest way; the tags then carry addresses.
-        "timeseries": [
-            {
-                "tag": "value_${address}",
-                "type": "32float",
-                "functionCode": FUNCTION_CODE,
-                "objectsCount": 2,
-                "address": f"0-{2 * values - 1}",
-                "maxRegistersPerRequest": 2 * values,
-            }
-        ],
+        "timeseries": _tags(values) if named else _range(values),
         "attributeUpdates": [],
         "rpc": [],
     }
 
 
-def tcp_meters(ports: Sequence[int], values: int, every_s: float) -> list[dict[str, Any]]:
-    """The connector's meters on TCP."""
+def tcp_meters(ports: Sequence[int], values: int, every_s: float, *, named: bool = False) -> list[dict[str, Any]]:
+    """The connector's meters on TCP; `named`: each value with its name, else in one range."""
     return [
         _meter(
             f"meter-{number}",
             values,
             every_s,
             {"host": "127.0.0.1", "port": port, "type": "tcp", "method": "socket", "unitId": 1},
+            named=named,
         )
         for number, port in enumerate(ports)
     ]
