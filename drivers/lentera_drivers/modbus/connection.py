@@ -1,4 +1,4 @@
-"""The one connection of a bus: opened when needed, opened again with a back-off of at most 10 s, never waited for."""
+"""The one connection of a bus: opened when needed, opened again with a bounded back-off, never waited for."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from lentera_drivers.interface import BusDownError
 from lentera_drivers.modbus.transport import ByteTransport, OnBytes, OpenTransport
 
 _FIRST_BACKOFF_S: Final = 0.1
-_MAX_BACKOFF_S: Final = 10.0
+LONGEST_PAUSE_S: Final = 10.0
+PORT_LONGEST_PAUSE_S: Final = 2.0
+"""To look for a port costs nobody anything, and who plugs an adapter in stands beside it."""
 
 
 class Connection:
     """Keeps a transport open. A request finds the bus down at once instead of waiting for it."""
 
-    def __init__(self, where: str, connect: OpenTransport, on_bytes: OnBytes, on_gone: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        where: str,
+        connect: OpenTransport,
+        on_bytes: OnBytes,
+        on_gone: Callable[[str], None],
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
         """Prepare; nothing is opened before the first request.
 
         Args:
@@ -24,12 +33,14 @@ class Connection:
             connect: opens the transport.
             on_bytes: takes what is heard.
             on_gone: told why the transport ended, when it was not closed by us.
+            longest_pause_s: between two tries.
         """
         self.where = where
         self.openings = 0
         self._connect = connect
         self._on_bytes = on_bytes
         self._on_gone = on_gone
+        self._longest_pause_s = longest_pause_s
         self._transport: ByteTransport | None = None
         self._backoff_s = _FIRST_BACKOFF_S
         self._next_try_at = 0.0
@@ -77,7 +88,7 @@ class Connection:
         now = asyncio.get_running_loop().time()
         if now >= self._next_try_at:  # of several questions that a lost connection ends, the first sets the pause
             self._next_try_at = now + self._backoff_s
-            self._backoff_s = min(2 * self._backoff_s, _MAX_BACKOFF_S)
+            self._backoff_s = min(2 * self._backoff_s, self._longest_pause_s)
         return BusDownError(device, f"{self.where} cannot be reached: {reason}; check cable, power and address")
 
     def drop(self) -> None:

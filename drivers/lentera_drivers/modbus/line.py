@@ -26,7 +26,7 @@ from lentera_drivers.interface import (
     DeviceTimeoutError,
 )
 from lentera_drivers.modbus.blocks import ReadBlock, WireCost, serial_cost, tcp_cost
-from lentera_drivers.modbus.connection import Connection
+from lentera_drivers.modbus.connection import LONGEST_PAUSE_S, PORT_LONGEST_PAUSE_S, Connection
 from lentera_drivers.modbus.doubt import Doubts
 from lentera_drivers.modbus.line_counters import LineCounters
 from lentera_drivers.modbus.patience import Patience
@@ -118,7 +118,10 @@ class ModbusLine:
             character_s = self._settings.character_s if bus.transport == "rtu" else 0.0
             self._exchange = self.rtu = RtuExchange(clock, character_s, self.cost.silence_ms / 1000)
         where = str(bus.port) if bus.transport == "rtu" else f"{bus.host}:{bus.tcp_port}"
-        self._connection = Connection(where, connect or self._own_transport(), self._exchange.heard, self._gone)
+        pause_s = PORT_LONGEST_PAUSE_S if bus.transport == "rtu" else LONGEST_PAUSE_S
+        self._connection = Connection(
+            where, connect or self._own_transport(), self._exchange.heard, self._gone, pause_s
+        )
         if self.tcp is not None and window > 1:
             self._window = TcpWindow(window, self._lock, self.tcp, self._connection, self._timeout_s)
 
