@@ -45,9 +45,9 @@ class Reader:
         self.line = line
         self.heard: list[tuple[float, bytes]] = []
         self.lost: list[Exception | None] = []
-        self.port: MemoryPort | None = None
+        self.port: MemoryPort[WireSettings] | None = None
 
-    async def open(self, settings: WireSettings | None = None) -> MemoryPort:
+    async def open(self, settings: WireSettings | None = None) -> MemoryPort[WireSettings]:
         time = asyncio.get_running_loop().time
         self.port = await self.line.open(
             settings or WireSettings(), lambda data: self.heard.append((time(), data)), self.lost.append

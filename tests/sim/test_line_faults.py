@@ -8,6 +8,7 @@ import pytest
 from pymodbus.pdu import DecodePDU
 
 from lentera_sim.wires.chatter import Chatterer
+from lentera_sim.wires.medium import WireFaults
 from lentera_sim.wires.memory_line import MemoryLine
 from lentera_sim.wires.settings import WireSettings
 from tests.sim.lines import Reader, is_answer, on_line, question, sdm630
@@ -81,9 +82,15 @@ def test_a_swapped_pair_is_rubbish_both_ways() -> None:
         return silent, reader.bytes
 
     silent, rubbish = on_line(line, work)
-    assert silent == b""
+    assert silent == b"\0", "the idle level upside down is a break, once the reader's driver lets go"
     assert rubbish
     assert question() not in rubbish
+
+
+def test_a_swapped_pair_without_bias_has_no_level_to_turn_round() -> None:
+    line = MemoryLine([sdm630()])
+    line.medium.faults = WireFaults(swapped_pair=True, bias_missing=True)
+    assert on_line(line, lambda reader: reader.ask(question())) == b""
 
 
 def test_a_slow_unit_answers_questions_in_their_order() -> None:

@@ -26,7 +26,8 @@ class WireFaults:
     """What is wrong with the copper or the adapter.
 
     Attributes:
-        swapped_pair: the reader's A and B are exchanged: nobody understands anybody.
+        swapped_pair: the reader's A and B are exchanged: nobody understands anybody, and after each question the
+            reader hears the idle line as a break.
         bias_missing: the idle line floats: stray bytes before and after the frames.
         termination_missing: reflections flip bits; share of damaged characters at 115200 baud, falling with the baud.
         noise: share of characters with a flipped bit, at any baud.
@@ -180,6 +181,8 @@ class Medium:
         frame, clean = bytes(self._spoken), self._spoken_clean
         self.settle()
         if self.faults.swapped_pair:
+            if not self.faults.bias_missing:
+                self._deliver(b"\0")  # the reader's driver lets go, and the idle level upside down is a break
             return
         frame = self._damaged(frame, self.reader_settings.baud) if clean else self._garbled(frame)
         for station in self.stations:

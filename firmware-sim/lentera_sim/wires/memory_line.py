@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from lentera_sim.wires.medium import Medium, Speaker
 from lentera_sim.wires.settings import AnySettings, WireSettings
 
+S = TypeVar("S", bound=AnySettings)
 OnBytes = Callable[[bytes], None]
 OnLost = Callable[[Exception | None], None]
 
 
-class MemoryPort:
+class MemoryPort(Generic[S]):
     """A port of the line that somebody has opened."""
 
-    def __init__(self, line: MemoryLine, settings: AnySettings, on_lost: OnLost) -> None:
+    def __init__(self, line: MemoryLine, settings: S, on_lost: OnLost) -> None:
         """Hold the line; `MemoryLine.open` makes ports."""
         self._line = line
         self._settings = settings
@@ -32,11 +34,11 @@ class MemoryPort:
         return self._open
 
     @property
-    def settings(self) -> AnySettings:
+    def settings(self) -> S:
         """The settings now, as they were given."""
         return self._settings
 
-    def set_settings(self, settings: AnySettings) -> None:
+    def set_settings(self, settings: S) -> None:
         """Change them; a question that was being sent is spoiled."""
         self._line.medium.reader_settings = WireSettings.of(settings)
         self._line.medium.settle()
@@ -68,7 +70,7 @@ class MemoryLine:
     def __init__(self, stations: Sequence[Speaker] = (), *, seed: int = 0) -> None:
         """Lay the line; everything random on it follows from `seed`."""
         self.medium = Medium(stations, self._deliver, seed=seed)
-        self._port: MemoryPort | None = None
+        self._port: MemoryPort[Any] | None = None
         self._on_bytes: OnBytes | None = None
         self._plugged = True
 
@@ -77,7 +79,7 @@ class MemoryLine:
         """Those that hang on the line; may be changed while it is open."""
         return self.medium.stations
 
-    async def open(self, settings: AnySettings, on_bytes: OnBytes, on_lost: OnLost) -> MemoryPort:
+    async def open(self, settings: S, on_bytes: OnBytes, on_lost: OnLost) -> MemoryPort[S]:
         """Open the port.
 
         Raises:
@@ -105,7 +107,7 @@ class MemoryLine:
         """Put the adapter back."""
         self._plugged = True
 
-    def released(self, port: MemoryPort) -> None:
+    def released(self, port: MemoryPort[Any]) -> None:
         """Forget a port that is closed; what is under way is heard by nobody."""
         if port is self._port:
             self._port = self._on_bytes = None
