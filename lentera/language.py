@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from lentera.words_commission import COMMISSION
+from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
 from lentera.words_plan import PLAN
@@ -22,6 +23,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **HELP,
     **ERRORS,
     **COMMISSION,
+    **DOCTOR,
     **PLAN,
     **PROFILE,
     **WHY,

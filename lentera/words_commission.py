@@ -1,4 +1,4 @@
-"""The words of commissioning (scan, read, write, watch, readdress, doctor), in Indonesian and English."""
+"""The words of commissioning (scan, read, write, watch, readdress), in Indonesian and English."""
 
 from __future__ import annotations
 
@@ -190,79 +190,4 @@ pembuatnya yang ditulisi.""",
         "[{done}/{of}] Nyalakan meter berikutnya; nomornya akan menjadi {unit}.",
     ),
     "readdress.given": ("The meter has id {unit} now.", "Meter kini bernomor {unit}."),
-    "help.doctor": (
-        "Name the likely cause of trouble on a line, and the next thing to do.",
-        "Sebutkan kemungkinan sebab gangguan pada jalur, dan langkah berikutnya.",
-    ),
-    "help.doctor.units": ("Unit ids that should be there.", "Nomor unit yang seharusnya ada."),
-    "help.doctor.text": ("Short plain text, to be sent by phone.", "Teks pendek, untuk dikirim lewat telepon."),
-    "epilog.doctor": (
-        """Examples:
-
-\b
-  lentera gateway doctor /dev/ttyUSB0
-  lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text""",
-        """Contoh:
-
-\b
-  lentera gateway doctor /dev/ttyUSB0
-  lentera gateway doctor /dev/ttyUSB0 --units 1-12 --text""",
-    ),
-    "doctor.head": ("Line {port}, {settings}:", "Jalur {port}, {settings}:"),
-    "doctor.sure": ("Cause", "Sebab"),
-    "doctor.likely": ("Likely", "Mungkin"),
-    "cause.adapter_missing": (
-        "the adapter is not there. Plug it in; look with `lentera gateway scan`.",
-        "adaptor tidak ada. Pasang; lihat dengan `lentera gateway scan`.",
-    ),
-    "cause.no_permission": (
-        "you may not open the port. Add your user to the group dialout and log in again.",
-        "Anda tidak boleh membuka port. Masukkan pengguna ke grup dialout lalu masuk lagi.",
-    ),
-    "cause.port_in_use": (
-        "another program has the port. Stop it (often the gateway itself). {detail}",
-        "port dipakai program lain. Hentikan (sering gateway sendiri). {detail}",
-    ),
-    "cause.port_broken": ("the port cannot be used: {detail}", "port tidak dapat dipakai: {detail}"),
-    "cause.swapped": (
-        "A and B may be swapped. Swap the two wires at the adapter and look again.",
-        "kabel A dan B mungkin tertukar. Tukar kedua kabel di adaptor lalu periksa lagi.",
-    ),
-    "cause.no_bias": (
-        "no bias or no terminator. Put 120 ohm at both ends and bias at one; check shield and length.",
-        "tanpa bias atau terminator. Pasang 120 ohm di kedua ujung dan bias di satu ujung; cek pelindung kabel.",
-    ),
-    "cause.wrong_settings": (
-        "wrong baud rate or parity: meters answer at {settings}. Set the bus to that.",
-        "baud atau paritas salah: meter menjawab pada {settings}. Setel bus ke situ.",
-    ),
-    "cause.parity_or_baud": (
-        "answers come but cannot be read: wrong baud or parity. Run `lentera gateway scan`.",
-        "jawaban ada tetapi tak terbaca: baud atau paritas salah. Jalankan `lentera gateway scan`.",
-    ),
-    "cause.two_on_one_id": (
-        "two devices have id {units}. Switch one off and give it another id.",
-        "dua perangkat bernomor {units}. Matikan satu dan beri nomor lain.",
-    ),
-    "cause.other_master": (
-        "somebody else asks on this line. Disconnect the other master or panel.",
-        "ada yang lain bertanya di jalur ini. Lepaskan master atau panel lain.",
-    ),
-    "cause.nothing_powered": (
-        "nobody answers: meters without power, or the cable is cut. Check the breaker and measure A-B.",
-        "tidak ada jawaban: meter tanpa listrik atau kabel putus. Periksa MCB dan ukur A-B.",
-    ),
-    "cause.unit_silent": (
-        "unit {units} is silent, others answer. Check its power, its id and its stub. {settings}",
-        "unit {units} diam, yang lain menjawab. Periksa listrik, nomor, dan cabang kabelnya. {settings}",
-    ),
-    "cause.echo_only": (
-        "the adapter only echoes. Check RS-485 direction (rs485 in the configuration) and the wires.",
-        "adaptor hanya menggema. Periksa arah RS-485 (rs485 di konfigurasi) dan kabelnya.",
-    ),
-    "cause.slow_adapter": (
-        "the adapter keeps bytes back for {detail}. Set its latency timer to 1 ms.",
-        "adaptor menahan byte {detail}. Setel latency timer ke 1 ms.",
-    ),
-    "cause.healthy": ("nothing is wrong: every unit answers well.", "tidak ada masalah: semua unit menjawab."),
 }

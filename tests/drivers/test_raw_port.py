@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
-from pymodbus.pdu import ExceptionResponse
+from pymodbus.framer import FramerRTU
+from pymodbus.pdu import DecodePDU, ExceptionResponse
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
@@ -14,8 +18,12 @@ from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer, Sign, build
 from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.modbus.transport import LineSettings
 from lentera_sim.virtual_time import run_in_virtual_time
-from tests.gateway.commissioning.small_line import FRAMER, Meter, SmallLine
+from lentera_sim.wires.medium import WireFaults
+from lentera_sim.wires.memory_line import MemoryLine
+from lentera_sim.wires.settings import WireSettings
+from tests.sim.lines import sdm630
 
+FRAMER = FramerRTU(DecodePDU(True))
 QUESTION = ReadHoldingRegistersRequest(address=0, count=2, dev_id=5)
 ASKED = build_frame(QUESTION, "rtu")
 
@@ -74,43 +82,57 @@ def test_an_answer_to_another_question_on_tcp_is_not_taken() -> None:
     assert classify(question, late + good, "tcp").words == (9,)
 
 
-def ask(line: SmallLine, unit: int, patience_s: float = 0.1) -> tuple[RawAnswer, float, RawPort]:
-    async def work() -> tuple[RawAnswer, float, RawPort]:
-        import asyncio
+def ask(
+    line: MemoryLine, unit: int, patience_s: float = 0.1, linger_s: float = 0.0, chatter_s: float = 0.0
+) -> tuple[RawAnswer, float, RawPort]:
+    """Ask for two registers; `chatter_s`: somebody talks that often without being asked."""
 
+    async def chatter() -> None:
+        while True:
+            line.medium.talk(b"\x55" * 8, WireSettings())
+            await asyncio.sleep(chatter_s)
+
+    async def work() -> tuple[RawAnswer, float, RawPort]:
         port = RawPort()
         await port.open_serial(line.open, LineSettings(9600, "N", 1))
-        answer = await port.read(unit, 3, 0, 2, patience_s=patience_s)
+        talking = asyncio.create_task(chatter()) if chatter_s else None
+        answer = await port.read(unit, 4, 0, 2, patience_s=patience_s, linger_s=linger_s)
+        if talking is not None:
+            talking.cancel()
         return answer, asyncio.get_running_loop().time(), port
 
     return run_in_virtual_time(work())
 
 
-def meter(**more: object) -> Meter:
-    made = Meter(5, LineSettings(9600, "N", 1), {3: {0: 1, 1: 2}}, (3,))
-    for name, value in more.items():
-        setattr(made, name, value)
-    return made
+def line(**more: Any) -> MemoryLine:
+    """A meter with id 5."""
+    return MemoryLine([sdm630(5, **more)])
 
 
 def test_an_answer_is_timed_from_the_end_of_the_question() -> None:
-    answer, now_s, _ = ask(SmallLine([meter(turnaround_s=0.05)]), 5)
-    assert answer.words == (1, 2)
-    # 3.5 characters of silence and eight characters of the reply, which this line hands over together
-    assert answer.first_byte_s == pytest.approx(0.05 + (3.5 + 8) / 960, abs=0.0011)
+    answer, now_s, _ = ask(line(turnaround_s=0.05, jitter=0.0), 5)
+    assert len(answer.words) == 2
+    # 3.5 characters of silence and nine characters of the reply, which this line hands over together
+    assert answer.first_byte_s == pytest.approx(0.05 + (3.5 + 9) / 960, abs=0.0011)
     assert now_s < 0.1
 
 
 def test_silence_takes_the_question_and_the_patience() -> None:
-    answer, now_s, _ = ask(SmallLine([meter()]), 6)
+    answer, now_s, _ = ask(line(), 6)
     assert answer.kind is AnswerKind.SILENCE
     assert answer.first_byte_s is None
     assert now_s == pytest.approx(0.1 + (8 + 3.5) / 960, abs=0.001)
 
 
 def test_a_line_that_echoes_is_remembered() -> None:
-    line = SmallLine([meter()])
-    line.echo = True
-    answer, _, port = ask(line, 5)
+    echoing = line()
+    echoing.medium.faults = WireFaults(echo=True)
+    answer, _, port = ask(echoing, 5)
     assert answer.kind is AnswerKind.REPLY
     assert port.echoes
+
+
+@pytest.mark.parametrize("unit", [5, 6])
+def test_a_line_on_which_others_never_stop_talking_keeps_no_question_for_long(unit: int) -> None:
+    _, now_s, _ = ask(line(), unit, linger_s=0.2, chatter_s=0.03)
+    assert now_s < 4

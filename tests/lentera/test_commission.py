@@ -12,13 +12,12 @@ import pytest
 from lentera.cli.commission import parse_ids, report
 from lentera.language import Words
 from lentera_drivers.modbus.transport import LineSettings
-from lentera_drivers.profiles import MeterProfile, load_profile
 from lentera_gateway.commissioning.diagnosis import Cause, Finding
+from lentera_sim import scenes
 from lentera_sim.ledger import Ledger
 from lentera_sim.wires.serial_line import SerialLine, stations_of
 from lentera_sim.wires.settings import WireSettings
 from lentera_sim.wires.unit import ModbusUnit
-from tests.gateway.commissioning.scenes import values_for
 from tests.lentera.test_cli import run
 
 MODELS = {1: "eastron_sdm630", 2: "abb_b23", 3: "schneider_pm5110"}
@@ -29,10 +28,7 @@ async def line(tmp_path: Path) -> AsyncIterator[Path]:
     """Three meters on a pseudo-terminal of 19200 baud."""
     units: dict[int, ModbusUnit] = {}
     for unit, name in MODELS.items():
-        profile = load_profile(name)
-        assert isinstance(profile, MeterProfile)
-        measured = values_for(profile, 900.0)
-        units[unit] = ModbusUnit(f"meter-{unit}", profile, lambda measured=measured: measured)
+        units[unit] = scenes.unit_of(scenes.SceneMeter(scenes.profile_of(name), unit))
     port = SerialLine(tmp_path / "line", stations_of(units, WireSettings(19200)), Ledger(tmp_path / "ledger.jsonl"))
     await port.open()
     yield port.path

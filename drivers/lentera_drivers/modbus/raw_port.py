@@ -33,6 +33,8 @@ _NOISE_ENDS_S: Final = 0.03
 _NOISE_CHARACTERS: Final = 10
 _MOST_BYTES: Final = 4096
 _WAIT_FOR_SILENCE_S: Final = 2.0
+_MOST_NOISE_S: Final = 1.0
+"""Where others never stop talking, a question ends this long after its answer should have been there."""
 
 
 class PortGoneError(OSError):
@@ -149,16 +151,20 @@ class RawPort:
     async def _hear(self, request: ModbusPDU, first_byte_until: float, linger_s: float) -> None:
         """Collect bytes until an answer is complete, or the line is silent, or patience ends."""
         deadline = first_byte_until
-        complete = False
+        linger_until: float | None = None
+        give_up = first_byte_until + expected_bytes(request) * self.character_s + _MOST_NOISE_S
         while await self._more(deadline):
             heard = classify(request, bytes(self._buffer), self.framing, echoes=self.echoes)
             if heard.kind is AnswerKind.SILENCE:  # our own echo, so far
                 deadline = max(deadline, first_byte_until + len(heard.asked) * self.character_s)
                 continue
-            complete = complete or heard.answered
-            if complete and not linger_s:
+            if heard.answered and not linger_s:
                 return
-            deadline = self._now() + (linger_s if complete else self._rest_s(request, heard))
+            deadline = self._now() + self._rest_s(request, heard)
+            if heard.answered or linger_until is not None:
+                linger_until = self._now() + linger_s if linger_until is None else linger_until
+                deadline = max(deadline, linger_until)
+            deadline = min(deadline, give_up)
             if len(self._buffer) > _MOST_BYTES:
                 return
 

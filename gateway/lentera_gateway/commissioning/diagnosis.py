@@ -15,9 +15,12 @@ from lentera_drivers.modbus.transport import LineSettings
 
 MANY_IDLE_BYTES: Final = 5
 SLOW_TIMER_MS: Final = 4
+_TALKING_BURSTS: Final = 2
 _CLASH_SHARE: Final = 0.5
+_CLASH_TIMES: Final = 2
 _NOISY_SHARE: Final = 0.05
-_NEVER: Final = 3
+_REFLECTING_BAUD: Final = 19200
+"""From this baud rate on a missing terminator is likelier than interference to flip bits."""
 
 
 class Cause(StrEnum):
@@ -30,12 +33,18 @@ class Cause(StrEnum):
     SWAPPED = "swapped"
     """A and B are swapped."""
     NO_BIAS = "no_bias"
-    """No bias or no terminator."""
+    """Stray characters beside good frames: the idle line floats."""
+    NO_TERMINATION = "no_termination"
+    """Broken or lost frames, more of them the higher the baud rate: reflections at an end without a resistor."""
+    INTERFERENCE = "interference"
+    """Broken or lost frames at any baud rate: noise from outside, or a bad joint."""
     WRONG_SETTINGS = "wrong_settings"
     """Meters answer at another baud rate or parity."""
     PARITY_OR_BAUD = "parity_or_baud"
     """Answers come, and none of them can be read."""
     TWO_ON_ONE_ID = "two_on_one_id"
+    UNIT_ELSEWHERE = "unit_elsewhere"
+    """Some units have another baud rate or parity than the line."""
     OTHER_MASTER = "other_master"
     NOTHING_POWERED = "nothing_powered"
     UNIT_SILENT = "unit_silent"
@@ -57,15 +66,28 @@ class PortState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnitSymptoms:
-    """What questions to one unit id brought; `clean` counts answers that could be read, with garbage before or not."""
+    """What questions to one unit id brought.
+
+    Attributes:
+        clean: answers that could be read, with stray characters beside them or not.
+        garbled: bytes without an answer that could be read.
+        breaks: of those, nothing but 0x00.
+        stray: answers with a few characters before or after them.
+        second_answers: another good frame of the same id after the answer.
+    """
 
     asked: int = 0
     clean: int = 0
     garbled: int = 0
+    breaks: int = 0
     silent: int = 0
-    leading_garbage: int = 0
+    stray: int = 0
     second_answers: int = 0
-    other_unit: int = 0
+
+    @property
+    def damaged(self) -> int:
+        """Questions or answers that were broken or lost on the way, if somebody lives here at all."""
+        return self.garbled + self.silent if self.clean else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +101,11 @@ class Symptoms:
         idle_bytes: heard in one second without a question.
         idle_zeros: share of those that were 0x00 (a break: the line is held at the wrong level).
         idle_frames: good frames among those: somebody else is asking.
+        idle_bursts: how often several bytes came together, with silence between: somebody talks.
         echo: whether our own bytes came back.
         units: what each unit id answered.
-        elsewhere: settings at which somebody answered, when nobody did at `settings`.
+        elsewhere: settings at which units answered that are silent at `settings`.
+        elsewhere_units: those units.
         latency_timer_ms: the adapter's, where the system tells.
     """
 
@@ -91,9 +115,11 @@ class Symptoms:
     idle_bytes: int = 0
     idle_zeros: float = 0.0
     idle_frames: int = 0
+    idle_bursts: int = 0
     echo: bool = False
     units: Mapping[int, UnitSymptoms] = field(default_factory=dict[int, UnitSymptoms])
     elsewhere: tuple[LineSettings, ...] = ()
+    elsewhere_units: tuple[int, ...] = ()
     latency_timer_ms: int | None = None
 
 
@@ -130,7 +156,8 @@ def diagnose(symptoms: Symptoms) -> tuple[Finding, ...]:
         return (Finding(_PORT_CAUSES[symptoms.port], True, detail=symptoms.port_words),)
     found = list(_idle(symptoms))
     answered = any(unit.clean for unit in symptoms.units.values())
-    found += _nobody(symptoms, found) if not answered else _somebody(symptoms)
+    others = any(one.cause is Cause.OTHER_MASTER for one in found)
+    found += _somebody(symptoms, others) if answered else _nobody(symptoms, found)
     if symptoms.latency_timer_ms is not None and symptoms.latency_timer_ms > SLOW_TIMER_MS:
         found.append(Finding(Cause.SLOW_ADAPTER, True, detail=f"{symptoms.latency_timer_ms} ms"))
     return tuple(found) or (Finding(Cause.HEALTHY, True),)
@@ -140,52 +167,79 @@ def _idle(symptoms: Symptoms) -> Iterator[Finding]:
     """Bytes that come without a question."""
     if symptoms.idle_frames:
         yield Finding(Cause.OTHER_MASTER, True, detail=f"{symptoms.idle_frames}")
+    elif symptoms.idle_bytes >= MANY_IDLE_BYTES and symptoms.idle_zeros > 0.9:
+        yield Finding(Cause.SWAPPED, False, detail=f"{symptoms.idle_bytes}")
+    elif symptoms.idle_bursts >= _TALKING_BURSTS:
+        yield Finding(Cause.OTHER_MASTER, False, detail=f"{symptoms.idle_bursts}")
     elif symptoms.idle_bytes >= MANY_IDLE_BYTES:
-        cause = Cause.SWAPPED if symptoms.idle_zeros > 0.9 else Cause.NO_BIAS
-        yield Finding(cause, False, detail=f"{symptoms.idle_bytes}")
+        yield Finding(Cause.NO_BIAS, False, detail=f"{symptoms.idle_bytes}")
 
 
 def _nobody(symptoms: Symptoms, found: list[Finding]) -> Iterator[Finding]:
     """No unit gave an answer that can be read."""
+    causes = {one.cause for one in found}
     garbled = sum(unit.garbled for unit in symptoms.units.values())
+    breaks = sum(unit.breaks for unit in symptoms.units.values())
     clashing = _clashing(symptoms)
     if symptoms.elsewhere:
         yield Finding(Cause.WRONG_SETTINGS, True, settings=symptoms.elsewhere)
+    elif Cause.OTHER_MASTER in causes or symptoms.echo:
+        # What came after our questions is the other's talk, or our own.
+        yield from [Finding(Cause.ECHO_ONLY, False)] if symptoms.echo else []
+        yield Finding(Cause.NOTHING_POWERED, False)
+    elif garbled and 2 * breaks > garbled:
+        yield from [Finding(Cause.SWAPPED, False)] if Cause.SWAPPED not in causes else []
     elif garbled and len(clashing) == 1 and len(symptoms.units) > 1:
         yield Finding(Cause.TWO_ON_ONE_ID, False, units=clashing)
     elif garbled:
         yield Finding(Cause.PARITY_OR_BAUD, False, detail=f"{garbled}")
-        if not any(one.cause is Cause.SWAPPED for one in found):
-            yield Finding(Cause.SWAPPED, False)
-    elif symptoms.echo:
-        yield Finding(Cause.ECHO_ONLY, False)
-        yield Finding(Cause.NOTHING_POWERED, False)
+        yield from [Finding(Cause.SWAPPED, False)] if Cause.SWAPPED not in causes else []
     elif not found:
         yield Finding(Cause.NOTHING_POWERED, False)
         yield Finding(Cause.SWAPPED, False)
 
 
-def _somebody(symptoms: Symptoms) -> Iterator[Finding]:
-    """Some units answer well: what is wrong with the others, and with the line."""
-    clashing = _clashing(symptoms)
+def _somebody(symptoms: Symptoms, others: bool) -> Iterator[Finding]:
+    """Some units answer well: what is wrong with the rest, and with the line."""
+    clashing = () if others else _clashing(symptoms)
     if clashing:
-        yield Finding(Cause.TWO_ON_ONE_ID, len(clashing) < max(2, len(symptoms.units) // 2), units=clashing)
+        yield Finding(Cause.TWO_ON_ONE_ID, True, units=clashing)
     rest = {unit: one for unit, one in symptoms.units.items() if unit not in clashing}
-    asked = sum(one.asked for one in rest.values())
-    noisy = sum(one.garbled + one.leading_garbage for one in rest.values())
-    if asked and noisy / asked > _NOISY_SHARE:
-        yield Finding(Cause.NO_BIAS, False, detail=f"{noisy}/{asked}")
-    silent = tuple(sorted(unit for unit, one in rest.items() if not one.clean and not one.garbled and one.silent))
+    there = [one for one in rest.values() if one.clean]
+    asked = sum(one.asked for one in there)
+    damaged = sum(one.damaged for one in there)
+    if not others:  # who else talks breaks frames too
+        yield from _line(symptoms, asked, damaged, sum(one.stray for one in there))
+    if symptoms.elsewhere_units:
+        yield Finding(Cause.UNIT_ELSEWHERE, True, symptoms.elsewhere_units, symptoms.elsewhere)
+    silent = [unit for unit, one in rest.items() if not one.clean and unit not in symptoms.elsewhere_units]
     if silent:
-        yield Finding(Cause.UNIT_SILENT, True, units=silent, settings=symptoms.elsewhere)
+        yield Finding(Cause.UNIT_SILENT, damaged <= _NOISY_SHARE * asked, units=tuple(sorted(silent)))
+
+
+def _line(symptoms: Symptoms, asked: int, damaged: int, stray: int) -> Iterator[Finding]:
+    """Say what the copper does to frames of units that answer: characters beside them, or bits flipped in them."""
+    causes: list[Finding] = []
+    if stray > _NOISY_SHARE * asked:
+        causes.append(Finding(Cause.NO_BIAS, False, detail=f"{stray}/{asked}"))
+    if damaged > _NOISY_SHARE * asked:
+        baud = symptoms.settings.baud if symptoms.settings is not None else 0
+        flips = [Cause.NO_TERMINATION, Cause.INTERFERENCE]
+        ordered = flips if baud >= _REFLECTING_BAUD else flips[::-1]
+        findings = [Finding(cause, False, detail=f"{damaged}/{asked}") for cause in ordered]
+        causes = [*causes, *findings] if stray > damaged else [*findings, *causes]
+    yield from causes
 
 
 def _clashing(symptoms: Symptoms) -> tuple[int, ...]:
     """Return ids that answer twice, or that are garbled most of the time while the line is clean for others."""
-    found = [
-        unit
-        for unit, one in symptoms.units.items()
-        if one.second_answers or (one.garbled >= _NEVER - 1 and one.garbled >= _CLASH_SHARE * one.asked)
-    ]
-    everybody = len(found) > 2 and len(found) > len(symptoms.units) / 2
-    return () if everybody else tuple(sorted(found))
+    found: list[int] = []
+    for unit, one in symptoms.units.items():
+        others = [other for number, other in symptoms.units.items() if number != unit and other.clean]
+        broken = sum(other.garbled for other in others)
+        clean_line = bool(others) and broken <= _NOISY_SHARE * sum(other.asked for other in others)
+        mostly = one.garbled >= max(_CLASH_TIMES, _CLASH_SHARE * one.asked)
+        only_one = not others and not any(other.garbled for other in symptoms.units.values() if other is not one)
+        if one.second_answers or (mostly and (clean_line or only_one)):
+            found.append(unit)
+    return tuple(sorted(found))

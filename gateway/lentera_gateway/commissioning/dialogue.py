@@ -26,6 +26,7 @@ _MOST_RAW: Final = 200
 _SUNSPEC_CHUNK: Final = 60
 _SUNSPEC_MOST: Final = 140
 _BUSY: Final = (5, 6)
+SHORTEST_FRAME: Final = 5
 
 
 class _RefusedError(LenteraError):
@@ -44,7 +45,7 @@ class Dialogue:
         self._profiles = profiles
         self._asked = 0
         self._silent = 0
-        self._second_answer = False
+        self._second_answer = any(Sign.SECOND_ANSWER in answer.signs for answer in found.raw)
         self._patience_s = max(0.15, 3 * found.turnaround_s + _SPARE_S)
 
     async def run(self) -> None:
@@ -106,7 +107,7 @@ class Dialogue:
             self._found.raw.append(answer)
         if answer.kind is AnswerKind.NOISE:
             self._found.garbled += 1
-        if Sign.SECOND_ANSWER in answer.signs or (answer.answered and Sign.TOO_LONG in answer.signs):
+        if Sign.SECOND_ANSWER in answer.signs or stray_bytes(answer) >= SHORTEST_FRAME:
             self._found.garbled += 1
             self._second_answer = self._second_answer or Sign.SECOND_ANSWER in answer.signs
 
@@ -160,6 +161,15 @@ class Dialogue:
             found.profile = verdict.best.hypothesis.profile
             found.values = dict(verdict.best.values)
             found.serial_number = _serial_number(found.profile, recogniser)
+
+
+def stray_bytes(answer: RawAnswer) -> int:
+    """Return how many bytes came beside a good answer: a line without bias gives one or two, a second answer more."""
+    if not answer.answered:
+        return 0
+    frame = SHORTEST_FRAME + (2 * len(answer.words) if answer.kind is AnswerKind.REPLY else 0)
+    echo = len(answer.asked) if Sign.ECHO in answer.signs else 0
+    return len(answer.heard) - echo - frame
 
 
 def _candidate(one: Judgement) -> Candidate:

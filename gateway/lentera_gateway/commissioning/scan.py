@@ -16,7 +16,7 @@ from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer, Sign
 from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import MeterProfile
-from lentera_gateway.commissioning.dialogue import LINGER_S, Dialogue
+from lentera_gateway.commissioning.dialogue import LINGER_S, SHORTEST_FRAME, Dialogue, stray_bytes
 from lentera_gateway.commissioning.found import FoundUnit, ScanResult
 from lentera_gateway.commissioning.recognise import Outcome
 from lentera_gateway.commissioning.walk import (
@@ -37,7 +37,9 @@ _CLOSER_S: Final = 0.6
 _QUIET_S: Final = 0.3
 _BEFORE: Final = 3
 """A late answer is of one of the units asked just before."""
-_MOST_CLOSER_LOOKS: Final = 40
+_MOST_CLOSER_LOOKS: Final = 60
+_QUESTION_S: Final = 0.05
+"""The longest question of a usual line: eight characters and a silence at 2400 baud."""
 _NOT_THERE: Final = (10, 11)
 """Exceptions of a converter: nobody behind it answered."""
 _TCP_PATIENCE_S: Final = 0.5
@@ -162,7 +164,7 @@ class Scan:
 
     async def _leg(self, leg: Leg) -> None:
         self._port.use(leg.settings)
-        for unit in leg.units:
+        for turn, unit in enumerate(leg.units):
             if (leg.settings, unit) in self._found:
                 continue
             if self._over():
@@ -171,39 +173,45 @@ class Scan:
             self._tell(leg.stage, leg.settings, unit)
             # After the last one nobody is asked whose turn a late answer could fall into.
             answer = await self._ask(unit, leg.patience_s if unit != leg.units[-1] else PATIENT_S)
-            if _is_there(answer) and answer.is_clean:
+            if _is_there(answer):
                 self._meet(leg.settings, unit, answer)
-            elif answer.kind is not AnswerKind.SILENCE:
-                await self._look_closer(leg, unit, answer)
+            if answer.kind is AnswerKind.NOISE or (answer.answered and stray_bytes(answer) >= SHORTEST_FRAME):
+                await self._look_closer(leg, turn, answer)
 
-    async def _look_closer(self, leg: Leg, unit: int, heard: RawAnswer) -> None:
+    async def _look_closer(self, leg: Leg, turn: int, heard: RawAnswer) -> None:
         """Bytes that do not belong here: a late answer of a unit asked before, two units at once, or plain noise."""
         self._noise += 1
         if self._closer_looks >= _MOST_CLOSER_LOOKS:
             return
         self._closer_looks += 1
-        # Whoever was asked since the late one may have been drowned by its answer.
-        suspects = [unit - back for back in range(_BEFORE + 1) if unit - back >= 1]
-        if Sign.OTHER_UNIT in heard.signs and heard.unit is not None and heard.unit not in suspects:
-            suspects.append(heard.unit)
-        for suspect in suspects:
-            if (leg.settings, suspect) not in self._found and await self._is_clash(leg.settings, suspect):
+        asked = leg.units[max(0, turn - _BEFORE) : turn + 1][::-1]
+        late = heard.unit if Sign.OTHER_UNIT in heard.signs else None
+        if late is not None:
+            # It says who it is; the one whose turn it was may have been drowned by it.
+            suspects = [(late, _CLOSER_S), (asked[0], PATIENT_S)]
+        else:
+            turns_s = [(leg.patience_s + _QUESTION_S) * (back + 1) + PATIENT_S / 2 for back in range(len(asked))]
+            suspects = list(zip(asked, turns_s, strict=True))
+            suspects[:2] = reversed(suspects[:2])  # most often it is the one before
+        await asyncio.sleep(_QUIET_S)
+        for suspect, wait_s in suspects:
+            if (leg.settings, suspect) in self._found:
+                continue
+            if await self._is_somebody(leg.settings, suspect, wait_s) and late is None:
                 return
 
-    async def _is_clash(self, settings: LineSettings, unit: int) -> bool:
-        """Ask one unit with patience; note it if it answers, or if it answers garbled again and again (True)."""
-        await asyncio.sleep(_QUIET_S)
-        first = await self._ask(unit, _CLOSER_S, LINGER_S)
+    async def _is_somebody(self, settings: LineSettings, unit: int, patience_s: float) -> bool:
+        """Ask one unit with patience; note it if it answers, or if it answers garbled again and again."""
+        first = await self._ask(unit, patience_s, LINGER_S)
         if first.kind is AnswerKind.SILENCE:
             return False
-        answers = [first, await self._ask(unit, _CLOSER_S, LINGER_S)]
+        answers = [first, await self._ask(unit, patience_s, LINGER_S)]
         clean = next((answer for answer in answers if _is_there(answer)), None)
         if clean is not None:
             self._meet(settings, unit, clean)
         elif all(answer.kind is AnswerKind.NOISE for answer in answers):
             self._meet(settings, unit, first).garbled += len(answers)
-            return True
-        return False
+        return (settings, unit) in self._found
 
     async def _ask(self, unit: int, patience_s: float, linger_s: float = 0.0) -> RawAnswer:
         """Ask what every unit answers, if only with an exception."""

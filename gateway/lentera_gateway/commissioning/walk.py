@@ -14,12 +14,14 @@ from lentera_drivers.profiles import MeterProfile
 FIRST_UNITS: Final = 32
 """Unit ids 1 to 32 are asked first: people count from 1."""
 LAST_UNIT: Final = 247
-QUICK_S: Final = 0.06
-"""How long a unit may think in the first pass. A slower one is heard while its neighbours are asked."""
-QUICK_CHARACTERS: Final = 42
 PATIENT_S: Final = 0.3
-QUESTION_CHARACTERS: Final = 8
 
+_PACES_S: Final = ((2400, 0.112, 0.196), (4800, 0.068, 0.112), (9600, 0.064, 0.088), (115_200, 0.052, 0.068))
+"""Up to which baud rate, how long the first pass waits for an answer, and how long the second.
+
+A unit that thinks longer is heard while its neighbours are asked, unless its answer falls due just while a question is
+being sent. The two waits are the shortest for which no answer within 200 ms meets a question in both passes.
+"""
 _USUAL_BAUDS: Final = (9600, 19200, 2400, 4800)
 _PARITIES: Final[tuple[Literal["N", "E"], ...]] = ("N", "E")
 _RARE_BAUDS: Final = (38400, 115200, 57600, 1200)
@@ -34,8 +36,10 @@ class Stage(StrEnum):
     """Every unit id at settings where somebody has answered."""
     REST = "rest"
     """Every unit id at the usual settings."""
+    AGAIN = "again"
+    """Silent ones again at another pace: the answer of a slow one may have been drowned by the question after it."""
     SLOW = "slow"
-    """Silent ones again, with more patience."""
+    """The first unit ids that are silent once more, with much patience."""
     RARE = "rare"
     """Settings that hardly anybody uses."""
 
@@ -50,17 +54,10 @@ class Leg:
     patience_s: float
 
 
-def question_s(settings: LineSettings, patience_s: float) -> float:
-    """Return how long a question without an answer takes: its characters, the silence before it, the patience."""
-    return QUESTION_CHARACTERS * settings.character_s + settings.silence_s + patience_s
-
-
-def quick_s(settings: LineSettings) -> float:
-    """Return the patience of the first pass, in seconds.
-
-    At low rates a question is long enough to drown a whole late answer, so there the answer itself must be waited for.
-    """
-    return max(QUICK_S, QUICK_CHARACTERS * settings.character_s)
+def patience_s(settings: LineSettings, *, again: bool = False) -> float:
+    """Return how long a pass waits for a unit's answer to begin, in seconds."""
+    first_s, second_s = next((first, second) for baud, first, second in _PACES_S if settings.baud <= baud)
+    return second_s if again else first_s
 
 
 def factory_settings(profiles: Iterable[MeterProfile]) -> list[LineSettings]:
@@ -87,40 +84,52 @@ def usual_settings(profiles: Iterable[MeterProfile]) -> list[LineSettings]:
     """Return every setting of the first passes: the factories' first, then all usual bauds with and without parity."""
     ordered = factory_settings(profiles)
     ordered += [LineSettings(baud, parity, 1) for baud in _USUAL_BAUDS for parity in _PARITIES]
-    return list(dict.fromkeys(ordered))
+    return _heard_apart(ordered)
 
 
 def rare_settings(usual: Sequence[LineSettings]) -> list[LineSettings]:
     """Return what is left: other bauds, odd parity."""
     rest = [LineSettings(baud, parity, 1) for baud in _RARE_BAUDS for parity in _PARITIES]
     rest += [LineSettings(baud, "O", 1) for baud in _USUAL_BAUDS]
-    return [settings for settings in rest if settings not in usual]
+    return [settings for settings in _heard_apart([*usual, *rest]) if settings not in usual]
+
+
+def _heard_apart(settings: Iterable[LineSettings]) -> list[LineSettings]:
+    """Return the first of those that differ by their stop bits alone: a unit answers to each of them."""
+    found: dict[tuple[int, str], LineSettings] = {}
+    for one in settings:
+        found.setdefault((one.baud, one.parity), one)
+    return list(found.values())
 
 
 def likely_legs(usual: Sequence[LineSettings]) -> list[Leg]:
     """Return the first legs: unit ids 1 to 32 at every usual setting."""
-    return [Leg(Stage.LIKELY, settings, tuple(range(1, FIRST_UNITS + 1)), quick_s(settings)) for settings in usual]
+    return [Leg(Stage.LIKELY, settings, tuple(range(1, FIRST_UNITS + 1)), patience_s(settings)) for settings in usual]
 
 
 def further_legs(usual: Sequence[LineSettings], lived_in: Sequence[LineSettings]) -> list[Leg]:
     """Return the legs after those: where somebody lives first, then everywhere, then slowly, then the rare settings."""
-    others = tuple(range(FIRST_UNITS + 1, LAST_UNIT + 1))
-    everybody = tuple(range(1, LAST_UNIT + 1))
-    legs = [Leg(Stage.LIVED_IN, settings, others, quick_s(settings)) for settings in lived_in]
-    bauds = {settings.baud for settings in usual} & set(_USUAL_BAUDS)
-    rest = [settings for settings in usual if settings not in lived_in and settings.baud in bauds]
-    legs += [Leg(Stage.REST, settings, others, quick_s(settings)) for settings in rest]
-    slow = [settings for settings in usual if settings.baud in bauds]
-    ordered = sorted(slow, key=lambda settings: settings not in lived_in)
-    legs += [Leg(Stage.SLOW, settings, everybody[:FIRST_UNITS], PATIENT_S) for settings in ordered]
-    legs += [Leg(Stage.RARE, settings, others, quick_s(settings)) for settings in usual if settings.baud not in bauds]
-    legs += [Leg(Stage.RARE, settings, everybody, quick_s(settings)) for settings in rare_settings(usual)]
+    others, everybody = tuple(range(FIRST_UNITS + 1, LAST_UNIT + 1)), tuple(range(1, LAST_UNIT + 1))
+    common = [settings for settings in usual if settings.baud in _USUAL_BAUDS]
+    rest = [settings for settings in common if settings not in lived_in]
+    legs = [Leg(Stage.LIVED_IN, settings, others, patience_s(settings)) for settings in lived_in]
+    legs += [_again(settings, everybody) for settings in lived_in]
+    legs += [Leg(Stage.REST, settings, others, patience_s(settings)) for settings in rest]
+    legs += [_again(settings, everybody) for settings in rest]
+    legs += [Leg(Stage.SLOW, settings, everybody[:FIRST_UNITS], PATIENT_S) for settings in (*lived_in, *rest)]
+    legs += [Leg(Stage.RARE, settings, others, patience_s(settings)) for settings in usual if settings not in common]
+    legs += [Leg(Stage.RARE, settings, everybody, patience_s(settings)) for settings in rare_settings(usual)]
     return legs
+
+
+def _again(settings: LineSettings, units: Sequence[int]) -> Leg:
+    return Leg(Stage.AGAIN, settings, tuple(units), patience_s(settings, again=True))
 
 
 def single_legs(settings: LineSettings, units: Sequence[int]) -> list[Leg]:
     """Return the legs of a scan whose settings are known."""
     return [
-        Leg(Stage.LIKELY, settings, tuple(units), quick_s(settings)),
+        Leg(Stage.LIKELY, settings, tuple(units), patience_s(settings)),
+        _again(settings, units),
         Leg(Stage.SLOW, settings, tuple(units), PATIENT_S),
     ]
