@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from lentera_drivers.mqtt.malformed import Malformed
+from lentera_drivers.mqtt.quality import MessageQuality
 from lentera_drivers.mqtt.rate import Allowance
 from lentera_drivers.profiles import LampMessage, SensorProfile, decode_sensor, decode_sensor_availability
 from lentera_model.config import DeviceConfig
@@ -57,6 +58,7 @@ class FieldDevice(ABC):
         last_payload: the last message on each topic.
         last_seen_ms: the device's own time (Unix ms) in the last message on each topic.
         zone: of its own time, where that has none.
+        quality: how far its values may be trusted.
         allowance: how much it may publish. malformed: what it published that is of no use.
     """
 
@@ -84,6 +86,7 @@ class FieldDevice(ABC):
         self.last_payload: dict[Role, bytes] = {}
         self.last_seen_ms: dict[Role, int] = {}
         self.zone = LocalZone()
+        self.quality = MessageQuality(device.id, profile_id)
         self.allowance = Allowance()
         self.malformed = Malformed()
 

@@ -234,7 +234,8 @@ class MqttDriver:
         if age_ms is None or not said.values or quality is Quality.SUSPECT:
             return
         device.last_payload[role] = payload
-        self.on_sample(Sample(device.device.id, device.profile_id, stamp_ms, said.values, quality))
+        for sample in device.quality.samples(said.values, stamp_ms, quality):
+            self.on_sample(sample)
 
     def _take(
         self,
@@ -253,20 +254,18 @@ class MqttDriver:
         device.last_payload[role] = payload
         device.heard_ms = now_ms
         stamp_ms, quality = self._stamp(device, role, message, now_ms, kept=kept)
+        is_echo = False
         if isinstance(device, Lamp):
             watch = device.watch
             if watch is not None and not retained:
                 device.watch = proof.observe(watch, message, now_ms, telemetry=role == "telemetry")
                 is_echo = device.watch.echo_at_ms is not None and watch.echo_at_ms is None
-                if is_echo:
-                    quality = Quality.SUSPECT  # it may be the echo of our own command
                 self._commands.heard(device, is_echo=is_echo)
             device.keep(role, message.values, stamp_ms)
-            if message.values.get("lamp_failure", 0.0) > 0:
-                quality = max(quality, Quality.DEVICE_FAULT)
         if message.values:
             device.ok_ms.update(dict.fromkeys(message.values, now_ms))
-            self.on_sample(Sample(device.device.id, device.profile_id, stamp_ms, message.values, quality))
+            for sample in device.quality.samples(message.values, stamp_ms, quality, echo=is_echo):
+                self.on_sample(sample)
         if device.available is not False:
             self._tell(device, True, "publishes")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from lentera_drivers.interface import Outcome, OutcomeKind
@@ -46,6 +46,9 @@ def outcomes(device: FieldDevice, now_ms: int, *, link_up: bool) -> dict[str, Ou
             found[quantity] = Outcome(OutcomeKind.NO_VALUE, device.heard_ms, ok_ms, detail=text)
         else:
             found[quantity] = Outcome(OutcomeKind.OK, ok_ms, ok_ms)
+        doubt = device.quality.doubts.get(quantity)
+        if doubt is not None and ok_ms is not None:
+            found[quantity] = replace(found[quantity], quality=doubt[0], doubt=doubt[1])
     return found
 
 
