@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from lentera.words_commission import COMMISSION
+from lentera.words_device import DEVICE
 from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
@@ -24,6 +25,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **ERRORS,
     **COMMISSION,
     **DOCTOR,
+    **DEVICE,
     **PLAN,
     **PROFILE,
     **WHY,

@@ -1,4 +1,4 @@
-"""The words of commissioning (scan, read, write, watch, readdress), in Indonesian and English."""
+"""The words of commissioning (scan, readdress), in Indonesian and English."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ COMMISSION: Mapping[str, tuple[str, str]] = {
         "Port serial, sebaiknya /dev/serial/by-id/...; tanpa itu port papan ini ditampilkan.",
     ),
     "help.commission.line": ("Serial port of the line.", "Port serial jalurnya."),
-    "help.commission.unit": ("Unit id of the meter, 1 to 247.", "Nomor unit meter, 1 sampai 247."),
     "help.commission.json": ("Print JSON.", "Cetak JSON."),
     "help.commission.baud": ("Baud rate of the line.", "Kecepatan (baud) jalur."),
     "help.commission.parity": ("Parity: N, E or O.", "Paritas: N, E, atau O."),
@@ -92,74 +91,7 @@ Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan d
     "column.settings": ("Settings", "Setelan"),
     "column.outcome": ("Result", "Hasil"),
     "column.detail": ("Detail", "Rincian"),
-    "help.read": ("Read one meter: quantities of a profile, or registers.", "Baca satu meter: besaran atau register."),
-    "help.read.profile": ("Profile of the meter; see `lentera profile list`.", "Profil meter; lihat daftar profil."),
-    "help.read.registers": (
-        "Registers as FUNCTION:FIRST-LAST, such as 4:0-5.",
-        "Register sebagai FUNGSI:AWAL-AKHIR, misalnya 4:0-5.",
-    ),
-    "help.read.quantity": ("Only this quantity; may be repeated.", "Hanya besaran ini; boleh diulang."),
-    "epilog.read": (
-        """Examples:
-
-\b
-  lentera gateway read /dev/ttyUSB0 5 --profile eastron_sdm630
-  lentera gateway read /dev/ttyUSB0 5 --registers 4:0-5 --raw
-
-A port that the running gateway holds is refused: stop the gateway first.""",
-        """Contoh:
-
-\b
-  lentera gateway read /dev/ttyUSB0 5 --profile eastron_sdm630
-  lentera gateway read /dev/ttyUSB0 5 --registers 4:0-5 --raw
-
-Port yang sedang dipakai gateway akan ditolak: hentikan gateway dulu.""",
-    ),
-    "read.nothing": ("Give --profile or --registers.", "Beri --profile atau --registers."),
-    "help.watch": ("Read one meter again and again until Ctrl-C.", "Baca satu meter berulang sampai Ctrl-C."),
-    "help.watch.every": ("Seconds between two readings.", "Detik antara dua bacaan."),
-    "help.watch.count": ("End after so many readings; 0: never.", "Selesai setelah sekian bacaan; 0: tidak pernah."),
-    "epilog.watch": (
-        """Examples:
-
-\b
-  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1
-  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --json""",
-        """Contoh:
-
-\b
-  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --quantity voltage_l1
-  lentera gateway watch /dev/ttyUSB0 5 --profile eastron_sdm630 --json""",
-    ),
-    "help.write": (
-        "Write holding registers of one meter and read them back.",
-        "Tulis register satu meter dan baca ulang.",
-    ),
-    "help.write.address": ("Address of the first register, from 0.", "Alamat register pertama, dari 0."),
-    "help.write.words": ("Values of the registers, 0 to 65535.", "Nilai register, 0 sampai 65535."),
-    "help.write.yes": ("Do not ask.", "Jangan bertanya."),
-    "epilog.write": (
-        """Examples:
-
-\b
-  lentera gateway write /dev/ttyUSB0 5 20 16512 0
-  lentera gateway write /dev/ttyUSB0 5 20 16512 0 --yes --json""",
-        """Contoh:
-
-\b
-  lentera gateway write /dev/ttyUSB0 5 20 16512 0
-  lentera gateway write /dev/ttyUSB0 5 20 16512 0 --yes --json""",
-    ),
     "scan.swapped": ("words swapped", "word ditukar"),
-    "write.sure": (
-        "Write {words} to register {address} of unit {unit}?",
-        "Tulis {words} ke register {address} unit {unit}?",
-    ),
-    "write.done": ("Written and read back: {after}.", "Ditulis dan dibaca ulang: {after}."),
-    "write.differs": (
-        "Written, but {after} was read back instead of {words}.",
-        "Ditulis, tetapi terbaca {after}, bukan {words}.",
-    ),
     "help.readdress": (
         "Give new meters their unit ids, one at a time, with read-back.",
         "Beri meter baru nomor unitnya, satu per satu, dengan baca ulang.",

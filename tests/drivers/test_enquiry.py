@@ -78,6 +78,7 @@ async def test_quantities_are_read_in_turns_and_become_samples_where_they_are_co
         one = enquiry()
         found = await one.read_quantities(None)
         assert found.values == {"voltage_l1": 230.0, "voltage_l2": 230.0}
+        assert found.words == {}
         assert [sample.values for sample in samples] == [found.values]
         found = await enquiry().read_quantities(["voltage_l3", "voltage_l1_l2"])
         assert found.values == {"voltage_l3": 230.0, "voltage_l1_l2": 400.0}

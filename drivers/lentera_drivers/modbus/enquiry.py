@@ -47,7 +47,7 @@ class Found:
         at_ms: stamp of the last answer, monotonic milliseconds; None without any.
         values: quantity -> value in SI units.
         quality: of the values against which something speaks.
-        words: (function code, address) -> register.
+        words: (function code, address) -> register, where registers were asked for.
         refused: what was not answered -> why.
     """
 
@@ -102,6 +102,7 @@ class Enquiry:
         await self._read(unit.requests_for(wanted), found)
         if names is not None:
             found.values = {name: value for name, value in found.values.items() if name in names}
+        found.words = {}
         return found
 
     async def read_registers(self, function_code: int, address: int, count: int) -> Found:
