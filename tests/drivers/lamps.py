@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiomqtt
 
@@ -81,6 +82,9 @@ class FakeLamp:
             encode_state(self.profile, None, {"power_active_total": self.known_power_w}), self.topics.telemetry
         )
 
+    def _level_asked(self, body: dict[str, Any]) -> float:
+        return 0.0 if body.get("state") == "OFF" else level_of(self.profile, body["brightness"])
+
     def _state(self, level: float) -> bytes:
         last_seen_ms = self.last_seen_ms if self.says_last_seen else None
         metered = self.has_meter and self.topics.telemetry is None
@@ -93,8 +97,7 @@ class FakeLamp:
             body = json.loads(message.payload)
             if str(message.topic) == self.topics.set:
                 self.commands.append(body)
-                off = body.get("state") == "OFF"
-                self.wished = 0.0 if off else level_of(self.profile, body["brightness"])
+                self.wished = self._level_asked(body)
                 self._later(self.echo_s, self._echo)
                 self._later(self.act_s, self._act)
             else:
@@ -138,3 +141,19 @@ class FakeLamp:
         if not self.answers_from_cache:
             self.last_seen_ms += 1
         await self.say(self._state(self.wished if self.answers_from_cache else self.level))
+
+
+class OwnLamp(FakeLamp):
+    """A lamp of profile generic_json_light: a JSON of its own with its meter in it; it reports when it has acted."""
+
+    def _level_asked(self, body: dict[str, Any]) -> float:
+        light = body["light"]
+        return float(light["level"]) if light["on"] else 0.0
+
+    def _state(self, level: float) -> bytes:
+        light = {"on": level > 0, "level": round(level)}
+        return json.dumps({"light": light, "meter": {"w": self.known_power_w}}).encode()
+
+    def _act(self) -> None:
+        self.level = self.wished
+        self._later(0.05, self.report)

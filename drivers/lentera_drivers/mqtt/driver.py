@@ -266,7 +266,7 @@ class MqttDriver:
             device.ok_ms.update(dict.fromkeys(message.values, now_ms))
             for sample in device.quality.samples(message.values, stamp_ms, quality, echo=is_echo):
                 self.on_sample(sample)
-        if device.available is not False:
+        if device.available is not False and device.allowance.muted_until_ms is None:
             self._tell(device, True, "publishes")
 
     def _complain(self, device: FieldDevice, role: Role, payload: bytes, message: LampMessage, now_ms: int) -> None:
