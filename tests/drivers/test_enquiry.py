@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 from pymodbus.framer import FramerRTU
 
-from lentera_drivers.driver import DeviceRefusedError, DeviceTimeoutError
+from lentera_drivers.driver import DeviceRefusedError, DeviceRestingError, DeviceTimeoutError
 from lentera_model.readings import Quality
 from tests.drivers.modbus_bench import Bench, meter, small, tcp_bus
 from tests.drivers.wires import ScriptedRtuServer, parse_request, rtu_exception, rtu_frame
@@ -19,12 +19,13 @@ class Device:
     def __init__(self, words: dict[int, int], writable: set[int] = frozenset(), keeps: bool = True) -> None:
         self.words, self.writable, self.keeps = words, set(writable), keeps
         self.silent_for: set[int] = set()
+        self.silent_units: set[int] = set()
         self.asked: list[tuple[int, int, int]] = []
 
     async def __call__(self, frame: bytes, send) -> None:
         unit, function, address, count = parse_request(frame)
         self.asked.append((function, address, count))
-        if address in self.silent_for:
+        if address in self.silent_for or unit in self.silent_units:
             return
         if function == 16:
             places = range(address, address + count)
@@ -44,6 +45,8 @@ class Device:
 
 class Turns:
     """The polls of a bus, as far as an enquiry sees them."""
+
+    bench: Bench
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, bool]] = []
@@ -66,7 +69,9 @@ async def asking(device: Device, **more):
     turns, samples = Turns(), []
     async with ScriptedRtuServer(device) as server:
         bus = tcp_bus(server.port, "rtu_over_tcp")
-        async with Bench(bus, [meter(**more)], PROFILE) as driver:
+        bench = Bench(bus, [meter(**more), meter(2)], PROFILE)
+        async with bench as driver:
+            turns.bench = bench
             yield lambda: driver.enquiry("m1", turns, samples.append), turns, samples
 
 
@@ -154,3 +159,25 @@ async def test_a_value_that_speaks_against_itself_says_so():
         found = await enquiry().read_quantities(["voltage_l1"])
     assert found.quality == {"voltage_l1": Quality.IMPLAUSIBLE}
     assert [sample.quality for sample in samples] == [Quality.IMPLAUSIBLE]
+
+
+async def test_a_device_that_rests_is_polled_again_once_it_has_answered_a_question():
+    device = Device(dict(FULL))
+    device.silent_units = {1}
+    async with asking(device, quantities=["voltage_l1"]) as (enquiry, turns, _):
+        driver = turns.bench.driver
+        await driver.read("m2")
+        for _ in range(3):
+            turns.bench.now_offset_ms += 10_000
+            with pytest.raises(DeviceTimeoutError):
+                await driver.read("m1")
+        asked = len(device.asked)
+        with pytest.raises(DeviceTimeoutError):
+            await enquiry().read_quantities(None)
+        assert len(device.asked) == asked + 1, "one question for who was silent anyway"
+        turns.bench.now_offset_ms += 4_000
+        with pytest.raises(DeviceRestingError):
+            await driver.read("m1")
+        device.silent_units = set()
+        assert (await enquiry().read_quantities(None)).values == {"voltage_l1": 230.0}
+        assert [sample.values for sample in await driver.read("m1")] == [{"voltage_l1": 230.0}]

@@ -194,7 +194,7 @@ class Enquiry:
             block,
             gap_ms=unit.profile.gap_ms,
             priority=priority,
-            canary=unit.canary,
+            canaries=unit.canaries,
             hurried=True,
             trace=self.said,
         )
@@ -211,6 +211,7 @@ class Enquiry:
     def _took(self, block: ReadBlock, reply: Reply, found: Found) -> None:
         """Note an answer, and hand the configured values on."""
         unit = self._unit
+        self._line.patience.answered(unit.unit, reply.monotonic_ms)  # who was silent need not rest any longer
         values = unit.decode_part(block, reply.data)
         found.at_ms = reply.monotonic_ms
         found.values |= values
