@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from lentera_gateway.acquire.exception_report import ExceptionReporter
 from lentera_gateway.acquire.poller import BusPoller
 from lentera_gateway.acquire.schedule import Poll
 from lentera_gateway.acquire.why import Facts, judge
+from lentera_gateway.by_hand import find_device, hint
 from lentera_gateway.config import LoadedConfig
 from lentera_gateway.control import Control, ControlRequestError, Request
 from lentera_gateway.journal import Journal
@@ -45,7 +45,7 @@ class Why:
         Raises:
             ControlRequestError: no such device or quantity here; the words name what there is.
         """
-        device = self._device(str(request.get("device", "")))
+        device = find_device(self.loaded, str(request.get("device", "")))
         quantity = str(request.get("quantity", ""))
         self._check_quantity(device, quantity)
         status = await self.journal.status()
@@ -70,12 +70,6 @@ class Why:
             load_percent=poller.schedule.load_percent(),
         )
 
-    def _device(self, name: str) -> DeviceConfig:
-        devices = {device.id: device for device in self.loaded.config.devices}
-        if name not in devices:
-            raise ControlRequestError(f"this gateway has no device {name!r}; {_hint(name, list(devices))}")
-        return devices[name]
-
     def _check_quantity(self, device: DeviceConfig, quantity: str) -> None:
         profile = self.loaded.profile(device)
         if isinstance(profile, MeterProfile):
@@ -83,16 +77,11 @@ class Why:
         else:
             known = list(profile.quantities)
         if quantity not in known:
-            raise ControlRequestError(f"profile {profile.id} has no {quantity!r}; {_hint(quantity, known)}")
+            raise ControlRequestError(f"profile {profile.id} has no {quantity!r}; {hint(quantity, known)}")
         if device.quantities is not None and quantity not in device.quantities:
             raise ControlRequestError(
                 f"{quantity} of {device.id} is not read: add it to the device's `quantities` in the configuration"
             )
-
-
-def _hint(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"it has {', '.join(known[:20])}"
 
 
 def _pace(device: DeviceConfig, quantity: str) -> int:

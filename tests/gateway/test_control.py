@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import stat
+import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from lentera_gateway import control as controls
 from lentera_gateway.control import Control, ControlRequestError, ControlSocketError
 from lentera_gateway.control_client import (
     ControlAnswerError,
+    ControlDeniedError,
     ControlTimeoutError,
     GatewayNotRunningError,
     ask,
+    is_listening,
 )
 from lentera_gateway.control_path import MAX_PATH_BYTES, socket_path
 
@@ -205,6 +208,24 @@ async def test_the_end_waits_for_no_client(tmp_path):
         assert await asyncio.wait_for(reader.readline(), 5) == b'{"you_said":1}\n'
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a while")
+async def test_the_socket_is_nobody_elses():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = socket_path(Path(folder))
+        async with listening(path):
+            assert is_listening(path)
+            os.seteuid(65534)
+            try:
+                with pytest.raises(ControlDeniedError, match="as that user or with sudo"):
+                    is_listening(path)
+                with pytest.raises(ControlDeniedError, match="as that user or with sudo"):
+                    ask(path, {"do": "echo"}, 1)
+            finally:
+                os.seteuid(0)
+        assert not is_listening(path)
 
 
 async def test_who_asks_is_what_the_kernel_says(tmp_path):
