@@ -17,6 +17,7 @@ BENCHES = {
     "window": "bench.window",
     "million": "bench.million",
     "sim_cost": "bench.sim_cost",
+    "flood": "bench.mqtt_flood",
 }
 
 

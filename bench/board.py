@@ -126,7 +126,12 @@ def stored_values(influx: Influx, bucket: str, leave_out: Sequence[str] = ()) ->
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=60) as answer:
-        rows = list(csv.DictReader(io.StringIO(answer.read().decode())))
+        return sum_in(answer.read().decode())
+
+
+def sum_in(table: str) -> int:
+    """The sum of the column _value of InfluxDB's annotated CSV; 0 where it holds nothing."""
+    rows = csv.DictReader(io.StringIO(table))
     return sum(int(row["_value"]) for row in rows if row.get("_value"))
 
 

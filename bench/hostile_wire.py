@@ -101,6 +101,7 @@ class HostileWire:
     _rng: random.Random = field(init=False)
     _now: HostileTransport | None = field(init=False, default=None)
     _free_at: float = field(init=False, default=0.0)
+    _stream_free_at: float = field(init=False, default=0.0)
     _unit_free_at: dict[int, float] = field(init=False, default_factory=dict[int, float])
     _behind: dict[int, list[tuple[bytes, float]]] = field(
         init=False, default_factory=dict[int, list[tuple[bytes, float]]]
@@ -184,10 +185,13 @@ class HostileWire:
                     struct.pack(">I", stamp(unit, place + _INPUTS * (function == 4), read_s)) for place in places
                 )
         frame = self._frame(head, bytes([unit]) + pdu)
-        wait_s = 0.0
+        # A stream keeps its order: no byte of another frame comes between two pieces of one.
+        wait_s = max(0.0, self._stream_free_at - loop.time())
         for pause_s, piece in self._pieces(question if fault == "echo" else b"", frame, fault):
             wait_s += pause_s + len(piece) * BITS_A_CHARACTER / self.baud
             loop.call_later(wait_s, transport.deliver, piece)
+        if self.kind != "rtu":
+            self._stream_free_at = loop.time() + wait_s
 
     def _mistaken(
         self, fault: str | None, unit: int, function: int, address: int, count: int
