@@ -1,0 +1,79 @@
+"""`gateway read`, `watch` and `write` on a port that nobody holds, with the bytes and as JSON."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from pymodbus.pdu.register_message import WriteSingleRegisterRequest, WriteSingleRegisterResponse
+
+from lentera_drivers import profiles
+from lentera_drivers.profiles import load_profile
+from lentera_sim.ledger import Ledger
+from lentera_sim.wires.serial_line import SerialLine, stations_of
+from lentera_sim.wires.settings import WireSettings
+from lentera_sim.wires.unit import Answer, ModbusUnit
+from tests.lentera.test_cli import run
+
+TARIFF = '  - {quantity: tariff, address: 100, count: 1, type: uint16, unit: "1", minimum: 1, maximum: 4, '
+
+
+class TariffMeter(ModbusUnit):
+    """Takes a tariff with function 6, as its profile says."""
+
+    tariff = 1.0
+
+    def answer(self, request):
+        if isinstance(request, WriteSingleRegisterRequest) and request.address == 100:
+            self.tariff = float(request.registers[0])
+            return Answer(WriteSingleRegisterResponse(address=100, registers=request.registers), self.device)
+        return super().answer(request)
+
+
+@pytest.fixture
+async def line(tmp_path):
+    """A meter on a pseudo-terminal of 19200 baud; yields the port's path, the profile's file and the meter."""
+    text = (Path(profiles.__file__).parent / "abb_b23.yaml").read_text()
+    file = tmp_path / "own.yaml"
+    file.write_text(text.replace("registers:\n", f"registers:\n{TARIFF}write_function_code: 6}}\n", 1))
+    profile = load_profile(file)
+    values = dict.fromkeys((register.quantity for register in profile.registers), 1.0) | {"voltage_l1": 230.0}
+    held: list[TariffMeter] = []
+    meter = TariffMeter("m", profile, lambda: {**values, "tariff": held[0].tariff if held else 1.0})
+    held.append(meter)
+    settings = WireSettings(19200)
+    port = SerialLine(tmp_path / "line", stations_of({2: meter}, settings), Ledger(tmp_path / "ledger.jsonl"))
+    await port.open()
+    yield port.path, file, meter
+    await port.close()
+
+
+async def lentera(*words: str):
+    return await asyncio.to_thread(run, "gateway", *words, LENTERA_LANG="en")
+
+
+async def test_a_watch_shows_values_and_bytes_a_line_each(line):
+    port, file, _ = line
+    where = (str(port), "2", "--baud", "19200", "--profile", str(file), "--quantity", "voltage_l1")
+    done = await lentera("watch", *where, "--every", "0.1", "--count", "3", "--json", "--raw")
+    assert done.returncode == 0, done.stderr
+    readings = [json.loads(text) for text in done.stdout.splitlines()]
+    assert [one["values"] for one in readings] == [{"voltage_l1": 230.0}] * 3
+    assert readings[0]["raw"][0]["asked"].startswith("0203")
+    done = await lentera("watch", *where, "--count", "1", "--raw")
+    assert "voltage_l1  230 V\n> 02 03" in done.stdout
+
+
+async def test_a_quantity_is_written_with_the_function_that_its_profile_names(line):
+    port, file, meter = line
+    where = (str(port), "2", "tariff")
+    done = await lentera("write", *where, "3", "--baud", "19200", "--profile", str(file), "--yes", "--raw")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Written and read back: 3.")
+    assert "> 02 06 00 64 00 03" in done.stdout
+    assert meter.tariff == 3
+    done = await lentera("write", *where, "5", "--baud", "19200", "--profile", str(file), "--yes")
+    assert (done.returncode, "outside the profile's limits" in done.stderr) == (1, True)
+    done = await lentera("write", str(port), "2", "100", "2", "--baud", "19200", "--yes")
+    assert (done.returncode, "set-up mode" in done.stderr) == (1, True), "function 16 is not what this meter takes"
+    assert meter.tariff == 3
