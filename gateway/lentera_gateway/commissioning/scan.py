@@ -42,7 +42,8 @@ _QUESTION_S: Final = 0.05
 """The longest question of a usual line: eight characters and a silence at 2400 baud."""
 _NOT_THERE: Final = (10, 11)
 """Exceptions of a converter: nobody behind it answered."""
-_TCP_PATIENCE_S: Final = 0.5
+_HOST_PATIENCE_S: Final = 0.5
+_FIRST_HOST_PATIENCE_S: Final = 3.0
 _STRANGE_UNITS: Final = (213, 99)
 
 
@@ -149,14 +150,19 @@ class Scan:
 
     async def _host(self) -> bool:
         """Ask a host for its unit ids; return whether it does not care for them."""
-        units = self._wish.units or (1, *(unit for unit in range(2, 248)))
-        strange = [await self._ask(unit, _TCP_PATIENCE_S) for unit in _STRANGE_UNITS]
-        ignores = not self._wish.units and all(_is_there(answer) for answer in strange)
+        units, ignores, patience_s = self._wish.units, False, _HOST_PATIENCE_S
+        if not units:
+            units = range(1, 248)
+            strange = [await self._ask(unit, _FIRST_HOST_PATIENCE_S) for unit in _STRANGE_UNITS]
+            ignores = all(_is_there(answer) for answer in strange)
+            # A converter that says that nobody is there says it after a wait of its own; asked sooner, it falls behind.
+            told_s = [answer.first_byte_s for answer in strange if answer.first_byte_s is not None]
+            patience_s = max([patience_s, *(1.5 * one for one in told_s)])
         for unit in units[:1] if ignores else units:
             if self._over():
                 break
             self._tell(Stage.REST, None, unit, units.index(unit) / len(units))
-            answer = await self._ask(unit, _TCP_PATIENCE_S)
+            answer = await self._ask(unit, patience_s)
             if _is_there(answer):
                 self._meet(None, unit, answer)
         await self._recognise_new()
@@ -241,6 +247,8 @@ class Scan:
     def _limit_s(self) -> float:
         if self._wish.limit_s is not None:
             return self._wish.limit_s
+        if self._port.settings is None:
+            return MIXED_S
         settings = {place[0] for place in self._found}
         strange = any(one.outcome in (Outcome.UNKNOWN, Outcome.CLASH) for one in self._found.values())
         uniform = len(settings) == 1 and len(self._found) > 1 and not strange and not self._noise
