@@ -85,6 +85,21 @@ def test_it_says_the_numbers_and_what_to_do(case, english, indonesian):
         assert not [part for part in parts if part not in text], text
 
 
+def test_what_speaks_against_the_last_value_is_told_beside_the_verdict():
+    doubted = Outcome(OutcomeKind.OK, NOW, NOW, quality=Quality.IMPLAUSIBLE, doubt="2301 is not between 0 and 500")
+    answer = asdict(judge(Facts(NOW, 10_000, doubted))) | {"interval_s": 10.0}
+    assert (answer["verdict"], answer["quality"]) == ("stored", "implausible")
+    for language, beside in (("en", "failed a rule of its profile"), ("id", "melanggar aturan profilnya")):
+        text = sentence(answer, Words(language))
+        assert beside in text
+        assert "(implausible): 2301 is not between 0 and 500." in text
+    good = asdict(judge(Facts(NOW, 10_000, OK))) | {"interval_s": 10.0}
+    assert good["quality"] == "good"
+    assert "(" not in sentence(good, Words("en"))
+    never = asdict(judge(Facts(NOW, 10_000, Outcome(OutcomeKind.DEAD, NOW)))) | {"interval_s": 10.0}
+    assert never["quality"] is None
+
+
 def test_a_value_that_never_came_is_told_so():
     never = asdict(Because(Verdict.DEAD, 3.0)) | {"interval_s": 10.0}
     assert "No value has come since the gateway started." in sentence(never, Words("en"))
