@@ -1,4 +1,4 @@
-"""Print every figure: `python -m bench [--json] [--only NAME]`, where NAME is one of those in BENCHES."""
+"""Print every figure: `python -m bench [--json] [--only NAME...]`, where NAME is one of those in BENCHES."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 from importlib import import_module
+
+from bench.processes import ChildFailedError
 
 BENCHES = {
     "demo": "bench.demo_bench",
@@ -21,24 +23,30 @@ BENCHES = {
 }
 
 
-def main() -> None:
-    """Run the benches one after the other."""
+def main() -> int:
+    """Run the benches one after the other; one that cannot be measured stops no other, and makes the exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--only", choices=sorted(BENCHES), help="run this bench alone")
+    parser.add_argument("--only", choices=sorted(BENCHES), nargs="+", help="run these benches alone")
     options = parser.parse_args()
     figures: dict[str, object] = {}
-    for name, module in BENCHES.items():
-        if options.only not in (None, name):
-            continue
+    failed = False
+    for name in options.only or BENCHES:
         print(f"measuring {name} ...", file=sys.stderr)
-        bench = import_module(module)
-        figures[name] = bench.measure()
+        bench = import_module(BENCHES[name])
+        try:
+            figures[name] = bench.measure()
+        except (RuntimeError, OSError, ChildFailedError) as error:
+            failed = True
+            figures[name] = {"not_measured": str(error)}
+            print(f"{name} could not be measured: {error}", file=sys.stderr)
+            continue
         if not options.json:
-            print(bench.table(figures[name]))
+            print(f"{name}\n{bench.table(figures[name])}\n", flush=True)
     if options.json:
         print(json.dumps(figures, indent=2))
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
