@@ -44,7 +44,7 @@ lock: .venv/.lentera-dev ## renew every lock in requirements/
 services: ## bring the real servers that the tests use (Mosquitto, PostgreSQL, InfluxDB 2, Chromium for the page)
 	@tests/services/install
 
-bench: .venv/.lentera-dev ## measure: print the figures of docs/figures.md
+bench: .venv/.lentera-dev ## measure: print the figures of docs/figures.md (some: make bench ARGS="--only wire32 tcp100")
 	@exec $(VENV)/python -m bench $(ARGS)
 
 clean: ## remove .venv and everything that was built
