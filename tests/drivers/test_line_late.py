@@ -88,3 +88,32 @@ def test_who_is_in_step_again_is_asked_for_what_is_overdue_only_later():
     assert doubts.concern(BLOCK, 1_000)
     assert not doubts.concern(SHORT, 1_000)
     assert not doubts.concern(BLOCK, 1_000 + LATE_MS)
+
+
+def test_a_unit_that_answers_with_the_reply_before_is_found_out_by_every_canary():
+    """Also after any pause: it hands a reply out when it is asked the next time, be it minutes later."""
+
+    async def work() -> tuple[Tally, int]:
+        wire = HostileWire("rtu", PAIRS, TIMEOUT_S, 1, {"behind": 0.1, "silent": 0.1})
+        reader, tally = OurReader(wire), Tally()
+        for _ in range(ROUNDS):
+            for unit in UNITS:
+                await reader.poll(unit, tally)
+            await asyncio.sleep(1)
+        return tally, wire.faults["behind"]
+
+    tally, behind = run_in_virtual_time(work())
+    assert tally.wrong_values == 0
+    assert behind > 100
+    assert tally.good_values > 0
+
+
+def test_a_canary_has_another_length_than_the_two_questions_before():
+    doubts, canaries = Doubts(), [reading(5, 3, 100, count) for count in (1, 2, 3)]
+    chosen = []
+    for at in range(7):
+        canary = next(one for one in canaries if doubts.is_unmistakable(one, at * LATE_MS))
+        doubts.asked(canary)
+        doubts.missed(canary, at * LATE_MS)
+        chosen.append(canary.count)
+    assert chosen == [1, 2, 3, 1, 2, 3, 1]

@@ -133,7 +133,7 @@ class RtuUnit:
         self.is_open = False
 
 
-CANARY = ReadBlock(3, 7, 1, ())
+CANARIES = [ReadBlock(3, 7, count, ()) for count in (1, 3, 4)]
 
 
 def serial_line(unit: RtuUnit) -> ModbusLine:
@@ -147,7 +147,7 @@ async def nothing_is_overdue() -> None:
 
 
 async def words_of(line: ModbusLine, address: int) -> tuple[int, ...]:
-    return (await line.read("m", 5, ReadBlock(3, address, 2, ()), canary=CANARY)).words
+    return (await line.read("m", 5, ReadBlock(3, address, 2, ()), canaries=CANARIES)).words
 
 
 def test_after_a_silence_the_canary_goes_first():
@@ -167,9 +167,8 @@ def test_after_a_silence_the_canary_goes_first():
 
 def test_a_unit_that_is_one_reply_behind_is_not_believed_until_it_is_in_step():
     async def work() -> None:
-        late, canary = rtu_frame(5, 3, [100, 101]), rtu_frame(5, 3, [7])
-        # silent; then the reply that was due to the canary; again; then in step
-        unit = RtuUnit(b"", late, canary, canary)
+        # silent; then twice the reply to the question before; then in step
+        unit = RtuUnit(b"", rtu_frame(5, 3, [100, 101]), rtu_frame(5, 3, [7]))
         line = serial_line(unit)
         with pytest.raises(DeviceTimeoutError):
             await words_of(line, 100)
@@ -177,7 +176,7 @@ def test_a_unit_that_is_one_reply_behind_is_not_believed_until_it_is_in_step():
         with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 1"):
             await words_of(line, 200)
         await nothing_is_overdue()
-        with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 2"):
+        with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 3"):
             await words_of(line, 200)
         await nothing_is_overdue()
         assert await words_of(line, 200) == (200, 201)
@@ -220,9 +219,9 @@ def test_a_canary_that_follows_a_canary_proves_nothing():
         unit = RtuUnit(b"", canary, rtu_exception(5, 3, 4), canary, late)
         line = serial_line(unit)
         with pytest.raises(DeviceTimeoutError):
-            await line.read("m", 5, CANARY)
+            await line.read("m", 5, CANARIES[0])
         await nothing_is_overdue()
-        assert (await line.read("m", 5, CANARY)).words == (7,)
+        assert (await line.read("m", 5, CANARIES[0])).words == (7,)
         with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 2"):
             await words_of(line, 200)
         await nothing_is_overdue()

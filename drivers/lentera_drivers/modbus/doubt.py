@@ -5,7 +5,8 @@ Three things together keep a late reply from becoming a value:
   order in which they were asked, as all on one line do, this is enough however late they are;
 - a question whose answer is overdue is not put again in the same words (unit, function, number of registers) before
   that answer was heard or `LATE_MS` have passed, so that none can pass for the other even out of order;
-- therefore canaries come in two lengths that take turns (`Unit.canary`): a late canary is no answer to the next.
+- canaries come in three lengths that take turns: a unit that answers each question with the reply to the one before,
+  or to the one before that, whenever it is asked, is found out by each of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from lentera_drivers.modbus.question import Question
 
 LATE_MS: Final = 3_000
 """An answer that has not come so long after its time-out will not come."""
+CANARIES: Final = 3
 _READS: Final = (3, 4)
 
 
@@ -30,6 +32,20 @@ class Doubts:
         """Begin without."""
         self.units: set[int] = set()
         self._overdue: dict[tuple[int, int, int], int] = {}
+        self._lengths: dict[int, tuple[int, int]] = {}
+
+    def asked(self, question: Question) -> None:
+        """Note that a question goes out."""
+        last, _ = self._lengths.get(question.unit, (0, 0))
+        self._lengths[question.unit] = question.count, last
+
+    def proves(self, question: Question) -> bool:
+        """Whether its answer shows that the unit is in step: none to the question before has the same length."""
+        return self._lengths.get(question.unit, (0, 0))[0] != question.count
+
+    def is_unmistakable(self, question: Question, now_ms: int) -> bool:
+        """Whether no answer that may yet come could be taken for its own."""
+        return question.count not in self._lengths.get(question.unit, ()) and not self.waits_ms(question, now_ms)
 
     def missed(self, question: Question, now_ms: int, *, overdue: bool = True) -> None:
         """Note that a question got no answer, or one that did not fit: its own may still come if it is `overdue`."""

@@ -98,7 +98,7 @@ class ModbusDriver:
                 return await self._poll(unit, pace)
             try:
                 reply = await self._line.read(
-                    device_id, unit.unit, live.paced.block, gap_ms=unit.profile.gap_ms, canary=unit.canary
+                    device_id, unit.unit, live.paced.block, gap_ms=unit.profile.gap_ms, canaries=unit.canaries
                 )
             except DeviceRefusedError as error:
                 return await self._finish(unit, self._note_refusal(live, error, _Poll()))
@@ -194,26 +194,23 @@ class ModbusDriver:
 
     async def _ask(self, unit: Unit, block: ReadBlock) -> Reply:
         unit.will_ask(block.count)
-        return await self._line.read(unit.device.id, unit.unit, block, gap_ms=unit.profile.gap_ms, canary=unit.canary)
+        return await self._line.read(
+            unit.device.id, unit.unit, block, gap_ms=unit.profile.gap_ms, canaries=unit.canaries
+        )
 
     async def _probe(self, unit: Unit) -> None:
         """Ask a unit that was silent for one short block; an exception is an answer too.
 
         Values in the answer are a sample of their own, since what is read next has another stamp, or fails.
         """
-        block = unit.canary
-        if block is None:
-            return
+        block = self._line.canary_for(unit.device.id, unit.unit, unit.canaries)
         patience = self._line.patience
         try:
-            # It is a canary itself: a late answer to anything else has another length.
+            # A canary itself: an answer that is not its own has another length.
             reply = await self._line.read(unit.device.id, unit.unit, block, gap_ms=unit.profile.gap_ms)
         except DeviceRefusedError:
             patience.answered(unit.unit, self._clock())
             return
-        except (DeviceTimeoutError, DeviceReplyError):
-            unit.turn_canary()
-            raise
         patience.answered(unit.unit, self._clock())
         values = unit.decode_part(block, reply.data)
         if values:

@@ -29,6 +29,7 @@ from lentera_drivers.modbus.blocks import ReadBlock, WireCost, serial_cost, tcp_
 from lentera_drivers.modbus.connection import LONGEST_PAUSE_S, PORT_LONGEST_PAUSE_S, Connection
 from lentera_drivers.modbus.doubt import Doubts
 from lentera_drivers.modbus.line_counters import LineCounters
+from lentera_drivers.modbus.opening import opener_of
 from lentera_drivers.modbus.patience import Patience
 from lentera_drivers.modbus.priority_lock import READ, WRITE, PriorityLock
 from lentera_drivers.modbus.question import (
@@ -56,7 +57,6 @@ late, is the work of canaries and `Doubts`, and holds up nobody else."""
 _LEAST_WATCH_S: Final = 0.05
 _WATCH_SHARE: Final = 1.25
 """A canary is believed if nothing follows it for so much of the worst turnaround seen."""
-_CONNECT_S: Final = 1.0
 _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
 _QUESTIONS_KEPT: Final = 4096
 _TARGET_SILENT: Final = (10, 11)
@@ -106,7 +106,6 @@ class ModbusLine:
         self._window: TcpWindow | None = None
         self._turnarounds = Turnarounds()
         self._doubts = Doubts()
-        self._last_length: dict[int, int] = {}
         self._timeouts_in_a_row = 0
         self._questions: dict[tuple[int, int, int, int], Question] = {}
         self.rtu: RtuExchange | None = None
@@ -120,21 +119,10 @@ class ModbusLine:
         where = str(bus.port) if bus.transport == "rtu" else f"{bus.host}:{bus.tcp_port}"
         pause_s = PORT_LONGEST_PAUSE_S if bus.transport == "rtu" else LONGEST_PAUSE_S
         self._connection = Connection(
-            where, connect or self._own_transport(), self._exchange.heard, self._gone, pause_s
+            where, connect or opener_of(bus, self._settings), self._exchange.heard, self._gone, pause_s
         )
         if self.tcp is not None and window > 1:
             self._window = TcpWindow(window, self._lock, self.tcp, self._connection, self._timeout_s)
-
-    def _own_transport(self) -> OpenTransport:
-        """Return what opens the port or host that the bus names."""
-        bus = self._bus
-        if bus.transport != "rtu":
-            from lentera_drivers.modbus.tcp_socket import open_tcp
-
-            return open_tcp(str(bus.host), bus.tcp_port, max(_CONNECT_S, self._timeout_s))
-        from lentera_drivers.modbus.serial_line import open_line
-
-        return open_line(bus, self._settings)
 
     @property
     def where(self) -> str:
@@ -174,7 +162,7 @@ class ModbusLine:
         *,
         gap_ms: float = 0,
         priority: int = READ,
-        canary: ReadBlock | None = None,
+        canaries: Sequence[ReadBlock] = (),
         hurried: bool = False,
         trace: list[Said] | None = None,
     ) -> Reply:
@@ -186,8 +174,8 @@ class ModbusLine:
             block: what is read.
             gap_ms: silence that the unit wants beyond 3.5 characters.
             priority: READ or WRITE.
-            canary: read first where an answer of this unit is overdue; its length must be that of no other request.
-                None where the block is a canary itself.
+            canaries: one is read first where an answer of this unit is overdue; their lengths differ from each other
+                and from those of all other requests. None where the block is a canary itself.
             hurried: somebody waits: ask even if an answer that would look like this one's is overdue, and watch then.
             trace: takes the bytes of every question that this read puts, for people.
 
@@ -200,17 +188,14 @@ class ModbusLine:
         if not lock.try_take():
             await lock.take(priority)
         try:
-            watch_s = 0.0
+            watch_s, proves = 0.0, False
             if self.rtu is not None:
-                for frame in self.rtu.take_unasked():
-                    self._doubts.spoke(frame)
+                self._listen()
                 if self._doubts.concern(question, self._clock()):
-                    canary_asked = None if canary is None else self._reading(unit, canary)
-                    watch_s = await self._see_in_step(device, question, canary_asked, gap_ms, hurried, trace)
-            before = self._last_length.get(unit)
+                    watch_s = await self._see_in_step(device, question, canaries, gap_ms, hurried, trace)
+                proves = self._doubts.proves(question)
             data, stamp_ms = await self._ask(device, question, gap_ms, watch_s, trace)
-            if question.count != before:
-                # Of the length of the question before, it may be the answer to that one: the unit may be one behind.
+            if proves:
                 self._doubts.units.discard(unit)
             if self._window is not None and self._window.is_due():
                 self.counters.requests += await self._window.prove(device, question)
@@ -255,11 +240,28 @@ class ModbusLine:
             question = self._questions[key] = reading(*key)
         return question
 
+    def _listen(self) -> None:
+        """Take note of who spoke while nobody was asked."""
+        for frame in self.rtu.take_unasked() if self.rtu is not None else ():
+            self._doubts.spoke(frame)
+
+    def canary_for(self, device: str, unit: int, canaries: Sequence[ReadBlock]) -> ReadBlock:
+        """Return the canary that proves most now.
+
+        Raises:
+            DeviceRestingError: late answers may yet come that look like the answer to any of them.
+        """
+        self._listen()
+        for canary in canaries:
+            if self._doubts.is_unmistakable(self._reading(unit, canary), self._clock()):
+                return canary
+        raise DeviceRestingError(device, f"unit {unit} on {self.where}: late answers may still come; asked again soon")
+
     async def _see_in_step(
         self,
         device: str,
         question: Question,
-        canary: Question | None,
+        canaries: Sequence[ReadBlock],
         gap_ms: float,
         hurried: bool,
         trace: list[Said] | None,
@@ -269,13 +271,14 @@ class ModbusLine:
         A refusal of the very question shows it too. An exception carries no length: it may be the late answer to
         anything; silence was kept before it.
         """
-        waits_ms = max(self._doubts.waits_ms(one, self._clock()) for one in (question, canary or question))
+        waits_ms = self._doubts.waits_ms(question, self._clock())
         if waits_ms and not hurried:
             words = f"an answer that may look the same is overdue; asked again in {waits_ms / 1000:.1f} s"
             raise DeviceRestingError(device, f"{self._place(question)}: {words}")
         watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
-        if canary is None:
+        if not canaries:
             return watch_s  # the question is a canary itself
+        canary = self._reading(question.unit, self.canary_for(device, question.unit, canaries))
         self.counters.canaries += 1
         with suppress(DeviceRefusedError):
             await self._ask(device, canary, gap_ms, watch_s, trace)
@@ -290,7 +293,7 @@ class ModbusLine:
         if self.rtu is not None:
             await self.rtu.wait_for_silence(gap_ms / 1000)
             timeout_s += question.rtu_reply_bytes * self._settings.character_s
-            self._last_length[question.unit] = question.count
+            self._doubts.asked(question)
         self.counters.requests += 1
         asked_at = asyncio.get_running_loop().time()
         try:
@@ -377,18 +380,15 @@ class ModbusLine:
     def _drop(self) -> None:
         self._connection.drop()
         self._timeouts_in_a_row = 0
-        self._tell_gone("the connection was opened anew after time-outs")
+        self._exchange.gone("the connection was opened anew after time-outs")
 
     def _gone(self, reason: str) -> None:
         self._timeouts_in_a_row = 0
         self._narrow()
-        self._tell_gone(reason)
+        self._exchange.gone(reason)
 
     def _broken(self, reason: str) -> None:
         self._connection.drop()
-        self._tell_gone(reason)
-
-    def _tell_gone(self, reason: str) -> None:
         self._exchange.gone(reason)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from lentera_drivers.interface import DriverSetupError, Outcome, OutcomeKind
 from lentera_drivers.modbus.blocks import ReadBlock, WireCost
 from lentera_drivers.modbus.decode import Decoder, compile_decoder, words_of
+from lentera_drivers.modbus.doubt import CANARIES
 from lentera_drivers.modbus.holes import ABSENT_AGAIN_AFTER_MS, AbsentValue, Findings, HoleBook, Refusals
 from lentera_drivers.modbus.plan import PacedBlock, plan_device, probe_block, select_registers, turnaround_differs
 from lentera_drivers.modbus.quality import DEVICE_FAILURE, QualityOf
@@ -104,8 +105,7 @@ class Unit:
         self.blocks: list[LiveBlock] = []
         self.by_pace: dict[int, list[LiveBlock]] = {}
         self.riding: dict[int, list[LiveBlock]] = {}
-        self.canary: ReadBlock | None = None
-        self._next_canary: ReadBlock | None = None
+        self.canaries: tuple[ReadBlock, ...] = ()
         self._lengths: set[int] = set()
         self._seen: tuple[Refusals, Refusals] | None = None
         self._version = -1
@@ -182,24 +182,21 @@ class Unit:
                 if pace != live.paced.pace:
                     self.riding.setdefault(pace, []).append(live)
         self._lengths = {live.paced.block.count for live in self.blocks}
-        self._choose_canary()
+        self._choose_canaries()
 
-    def _choose_canary(self) -> None:
+    def _choose_canaries(self) -> None:
         requests = [live.paced.block for live in self.blocks]
-        self.canary = self._next_canary = None
-        if requests:
-            self.canary = probe_block(requests, self.profile, self._lengths)
-            self._next_canary = probe_block(requests, self.profile, {*self._lengths, self.canary.count})
-
-    def turn_canary(self) -> None:
-        """Take the canary of the other length: a late answer to the last one is then none to the next."""
-        self.canary, self._next_canary = self._next_canary, self.canary
+        lengths, found = set(self._lengths), list[ReadBlock]()
+        while requests and len(found) < CANARIES:
+            found.append(probe_block(requests, self.profile, lengths))
+            lengths.add(found[-1].count)
+        self.canaries = tuple(found)
 
     def will_ask(self, count: int) -> None:
-        """Keep the canary's length different from that of everything that is asked, planned or not."""
+        """Keep the canaries' lengths different from those of everything that is asked, planned or not."""
         if count not in self._lengths:
             self._lengths.add(count)
-            self._choose_canary()
+            self._choose_canaries()
 
     def begin(self, pace: int) -> Sequence[LiveBlock]:
         """Return the requests of a pace; its values that ride in others will be taken from their next replies."""
