@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 COMMANDED = "level_commanded_percent"
+DEVICE_FAULT = "device_fault"
 SHOWN_FINDINGS = 20
 
 
@@ -84,7 +85,8 @@ def read_report_rules(config: Path) -> dict[str, ReportByException]:
 def split_own(stored: Mapping[str, list[Reading]]) -> tuple[dict[str, list[Reading]], dict[str, list[float]]]:
     """Take the gateway's own statements out: what remains are devices' answers, which alone the ledger can judge.
 
-    The gateway stores the level it commanded beside what the lamp then reports. No device ever answers that.
+    The gateway stores the level it commanded beside what the lamp then reports, and that a meter is at fault where it
+    refused with the exception that says so. No simulated device ever answers either.
     """
     answered: dict[str, list[Reading]] = {}
     own: dict[str, list[float]] = {}
@@ -93,6 +95,7 @@ def split_own(stored: Mapping[str, list[Reading]]) -> tuple[dict[str, list[Readi
         for reading in readings:
             values = dict(reading.values)
             commanded = values.pop(COMMANDED, None)
+            values.pop(DEVICE_FAULT, None)
             if commanded is not None:
                 own.setdefault(device, []).append(commanded)
             if values:
