@@ -15,6 +15,7 @@ from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
 from lentera.words_plan import PLAN
 from lentera.words_profile import PROFILE
+from lentera.words_status import STATUS
 from lentera.words_why import WHY
 
 LANGUAGES = ("en", "id")
@@ -28,6 +29,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **DEVICE,
     **PLAN,
     **PROFILE,
+    **STATUS,
     **WHY,
     "column.id": ("ID", "ID"),
     "column.name": ("Name", "Nama"),

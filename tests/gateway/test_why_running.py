@@ -11,10 +11,10 @@ from lentera_sim.street import StreetPlan
 from tests.gateway.board import board
 
 
-async def why(folder, *words: str, **environ: str) -> tuple[int, str, str]:
-    command = (sys.executable, "-m", "lentera", "gateway", "why", str(folder / "gateway.yaml"), *words)
+async def why(folder, *words: str, command: str = "why", **environ: str) -> tuple[int, str, str]:
+    command_line = (sys.executable, "-m", "lentera", "gateway", command, str(folder / "gateway.yaml"), *words)
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *command_line,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "LENTERA_LANG": "en", **environ},
@@ -84,6 +84,9 @@ async def test_it_speaks_both_languages_and_names_what_there_is(tmp_path):
         await it.until(lambda: it.cloud.readings())
         await it.until(lambda: it.status()["buses"]["rs485-0"]["driver"]["replies"] > 0)
         await it.until(lambda: it.status()["buses"]["lamps"]["driver"]["messages"] > 0)
+        code, out, error = await why(folder, command="status")
+        assert (code, error) == (0, "")
+        assert {"rs485-0", "meter-market", "lamp-001"} <= {line.split(" ")[0] for line in out.splitlines()}
         it.street.street.units["meter-market"].faults.dead = True
         await says(folder, "meter-market", "frequency", "late", "dead")
         code, out, error = await why(folder, "meter-market", "frequency")
