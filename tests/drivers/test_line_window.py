@@ -252,6 +252,21 @@ def test_a_larger_window_is_tried_again_after_the_pause_and_not_before():
     assert run_in_virtual_time(work()) == [1, 4]
 
 
+async def test_the_requests_of_a_poll_go_out_together_once_that_is_proved():
+    manners = Manners()
+    server = await asyncio.get_running_loop().create_server(lambda: Served(manners), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    profiles = small(*((f"voltage_l{phase}", 1_000 * phase) for phase in (1, 2, 3)), transport=["tcp"], window=3)
+    async with Bench(bus(port), [meter()], profiles) as driver:
+        for _ in range(2):
+            manners.most = 0
+            [sample] = await driver.read("m1")
+            assert sample.values == {"voltage_l1": 1_000.0, "voltage_l2": 2_000.0, "voltage_l3": 3_000.0}
+        assert manners.most == 3
+        assert driver.status()["window"] == 3
+    server.close()
+
+
 @pytest.mark.parametrize(("window", "turnarounds"), [(1, 3), (2, 2), (3, 1), (16, 1)])
 def test_a_plan_counts_turnarounds_that_overlap_once(window, turnarounds):
     def wire_ms(turnaround_ms: int) -> float:
