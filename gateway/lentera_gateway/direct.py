@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from lentera_drivers.driver import Driver, open_driver
-from lentera_gateway.by_hand import ByHand, find_device, polled_profile
+from lentera_gateway.by_hand import ByHand, find_device, polled_profile, who
 from lentera_gateway.clock import monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig
 from lentera_gateway.control import Peer
@@ -56,19 +56,21 @@ class Direct:
         Raises:
             ControlRequestError, DriverError: see `ByHand`.
         """
-        own = dict(request) | {"peer": own_peer()}
+        own = dict(request) | {"peer": _own_peer()}
         return await (self._answers.write(own) if own["do"] == "write" else self._answers.read(own))
 
 
-def own_peer() -> Peer:
-    """Return who runs this process."""
+def _own_peer() -> Peer:
     return Peer(os.getpid(), os.getuid(), os.getgid())
 
 
 def note_in_syslog(event: str, facts: Mapping[str, Any]) -> None:
-    """Keep a record of a write where no gateway's log does; a system without a log takes it and keeps nothing."""
+    """Keep a record of a write and of who runs this process, where no gateway's log does.
+
+    A system without a log takes it and keeps nothing.
+    """
     syslog.openlog("lentera", 0, syslog.LOG_USER)
-    syslog.syslog(syslog.LOG_NOTICE, msgspec.json.encode({"event": event, **facts}).decode())
+    syslog.syslog(syslog.LOG_NOTICE, msgspec.json.encode({"event": event, **facts, **who(_own_peer())}).decode())
 
 
 def _wall_of(stamp_ms: int) -> int:

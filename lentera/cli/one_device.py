@@ -263,10 +263,15 @@ async def _write(
     port: Path, settings: LineSettings, unit: int, address: int, values: tuple[int, ...], function_code: int
 ) -> WriteReport:
     from lentera_gateway.commissioning.one_device import write_registers
+    from lentera_gateway.direct import note_in_syslog
 
+    facts = {"port": str(port), "unit": unit, "address": address, "words": values}
     line = await open_line(port, settings)
     try:
-        return await write_registers(line, unit, address, values, function_code)
+        note_in_syslog("write_asked", facts)
+        report = await write_registers(line, unit, address, values, function_code)
+        note_in_syslog("written", facts | {"before": report.before, "after": report.after, "kept": report.confirmed})
+        return report
     finally:
         line.close()
 

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
 from pymodbus.pdu.register_message import WriteSingleRegisterRequest, WriteSingleRegisterResponse
 
+from lentera.cli.one_device import _write
 from lentera_drivers import profiles
+from lentera_drivers.driver import DriverError
+from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import load_profile
+from lentera_gateway.config import load_config
+from lentera_gateway.direct import Direct
 from lentera_sim.ledger import Ledger
 from lentera_sim.wires.serial_line import SerialLine, stations_of
 from lentera_sim.wires.settings import WireSettings
@@ -77,3 +83,37 @@ async def test_a_quantity_is_written_with_the_function_that_its_profile_names(li
     done = await lentera("write", str(port), "2", "100", "2", "--baud", "19200", "--yes")
     assert (done.returncode, "set-up mode" in done.stderr) == (1, True), "function 16 is not what this meter takes"
     assert meter.tariff == 3
+
+
+async def test_a_write_without_a_gateway_is_kept_in_the_systems_log(line, tmp_path, monkeypatch):
+    port, file, meter = line
+    kept: list[dict] = []
+    monkeypatch.setattr("syslog.syslog", lambda _, text: kept.append(json.loads(text)))
+    config = {
+        "version": 1,
+        "gateway": {"id": "gw"},
+        "cloud": {"url": "ws://127.0.0.1:1/v1/link", "key_file": "key.pem"},
+        "journal": {"memory_dir": "memory", "card_dir": "card"},
+        "buses": [{"id": "b", "driver": "modbus", "transport": "rtu", "port": str(port), "baud": 19200}],
+        "devices": [{"id": "m", "profile": file.name, "bus": "b", "unit": 2}],
+    }
+    (tmp_path / "gateway.yaml").write_text(json.dumps(config))
+    loaded = load_config(tmp_path / "gateway.yaml")
+    async with Direct(loaded, ["m"]) as direct:
+        answer = await direct.ask({"do": "write", "device": "m", "quantity": "tariff", "value": 4})
+        assert (answer["value_before"], answer["value"], answer["function_code"]) == (1, 4, 6)
+        with pytest.raises(DriverError):
+            await direct.ask({"do": "write", "device": "m", "address": 9000, "words": [1]})
+    assert meter.tariff == 4
+    assert [(one["event"], one["words"], one["uid"]) for one in kept] == [
+        ("write_asked", [4], os.getuid()),
+        ("written", [4], os.getuid()),
+        ("write_asked", [1], os.getuid()),
+        ("write_failed", [1], os.getuid()),
+    ]
+    kept.clear()
+    await _write(port, LineSettings(19200), 2, 100, (2,), 6)
+    assert [(one["event"], one["port"], one["words"], one["uid"]) for one in kept] == [
+        ("write_asked", str(port), [2], os.getuid()),
+        ("written", str(port), [2], os.getuid()),
+    ]
