@@ -22,6 +22,7 @@ from lentera_sim.street import StreetPlan
 from tests.gateway.cloud import OpenCloud
 
 READY_WITHIN_S = 30.0
+_OWN_WORDS = ("level_commanded_percent", "device_fault")
 
 
 @dataclass
@@ -109,7 +110,7 @@ class Board:
         self.street.ledger.flush()
         stored: dict[str, list[Reading]] = defaultdict(list)
         for reading in self.cloud.readings():
-            values = {name: value for name, value in reading.values.items() if name != "level_commanded_percent"}
+            values = {name: value for name, value in reading.values.items() if name not in _OWN_WORDS}
             if values:
                 stored[reading.device].append(Reading(reading.device, "", reading.at_ms, values, reading.quality))
         entries = (entry for entry in read_ledger(self.run_dir / "ledger.jsonl") if counts(entry.at_ms))

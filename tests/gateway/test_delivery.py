@@ -30,6 +30,20 @@ def test_a_value_is_followed_quantity_by_quantity():
     assert stage(it, "m", "frequency", sample("m", frequency=51)) is Stage.UNSEALED
 
 
+def test_a_device_that_gives_now_these_quantities_and_now_those_is_followed_through_all():
+    it = Delivery()
+    for sequence, names in enumerate(("ab", "ab", "bc", "a", "bc", "bc"), 1):
+        it.sealed([sample("m", **dict.fromkeys(names, 1.0))], sequence)
+    it.settled(6)
+    assert [stage(it, "m", name) for name in "abc"] == [Stage.WAITING, Stage.DELIVERED, Stage.DELIVERED]
+    for sequence in (1, 2, 3, 5):
+        it.settled(sequence)
+    assert stage(it, "m", "a") is Stage.WAITING
+    it.settled(4)
+    assert stage(it, "m", "a") is Stage.DELIVERED
+    assert stage(it, "m", "d") is Stage.NOWHERE
+
+
 def test_what_was_refused_is_told_until_something_newer_is_taken():
     it = Delivery()
     it.sealed([sample("m", frequency=50), sample("n", frequency=50)], 1)
