@@ -41,14 +41,14 @@ class TrialValue:
 
     Attributes:
         quantity: its name.
-        register: where and how the profile describes it.
-        had: what the simulated meter said at its resolution; None where it says that it has no value.
+        unit: its unit.
+        had: what the simulated device said at its resolution; None where it says that it has no value.
         read: what the driver made of the bytes; None where it made nothing of them.
         resolution: step of the value; None for a float.
     """
 
     quantity: str
-    register: Register
+    unit: str
     had: float | None
     read: float | None
     resolution: float | None
@@ -66,8 +66,8 @@ class Trial:
     Attributes:
         values: every quantity of the profile, in its order.
         narrow: quantities whose register cannot carry the simulated load; they were tried with less.
-        requests: what the driver asks for in one poll, as text.
-        line: the line that the wire time is for, such as `9600 8N1`, or `TCP`.
+        requests: what the driver asks for in one poll, as text; on MQTT the topics that it listens to.
+        line: the line that the wire time is for, such as `9600 8N1`, or `TCP`; `MQTT` for a sensor.
         wire_ms: time of one poll on that line, in milliseconds.
         rules: what the rules of identification say of the values read.
         failure: why nothing was read at all; empty when it was.
@@ -140,7 +140,7 @@ async def try_profile(profile: MeterProfile) -> Trial:
         return Trial(narrow=tuple(prepared.narrow), requests=requests, line=line, wire_ms=wire_ms, failure=failure)
     values = tuple(
         TrialValue(
-            register.quantity, register, said.get(register.quantity), read.get(register.quantity), _step(register)
+            register.quantity, register.unit, said.get(register.quantity), read.get(register.quantity), _step(register)
         )
         for register in prepared.profile.registers
     )
@@ -240,9 +240,13 @@ def _beside_null(register: Register, value: float) -> float:
 
 def _simulated(profile: MeterProfile) -> dict[str, float]:
     """Return what the simulated meter measures; 1 for what it has no physics for, such as an input or a tariff."""
-    meter = ThreePhaseMeter(_DEVICE, 1, Grid(1), _Load(profile.phases), counter_kwh=1234.567)
-    values = meter.values(_AT_MS)
+    values = simulated_values(profile.phases)
     return {register.quantity: values.get(register.quantity, 1.0) for register in profile.registers}
+
+
+def simulated_values(phases: int) -> dict[str, float]:
+    """Return all that a simulated meter of so many phases measures, quantity to value in SI units."""
+    return ThreePhaseMeter(_DEVICE, 1, Grid(1), _Load(phases), counter_kwh=1234.567).values(_AT_MS)
 
 
 def _exponents(profile: MeterProfile, wanted: Mapping[str, float]) -> dict[int, int]:

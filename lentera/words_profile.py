@@ -54,8 +54,8 @@ Addresses are those on the wire, counted from 0. A value is the raw number times
 Alamat adalah alamat di jalur, dihitung dari 0. Nilai adalah angka mentah dikali skala, dalam satuan yang tertera.""",
     ),
     "help.profile.check": (
-        "Check a profile, then try it on a simulated meter made from it.",
-        "Periksa profil, lalu coba pada meter simulasi yang dibuat darinya.",
+        "Check a profile, then try it on a simulated device made from it.",
+        "Periksa profil, lalu coba pada perangkat simulasi yang dibuat darinya.",
     ),
     "help.profile.check.file": ("The profile's YAML file.", "Berkas YAML profil."),
     "epilog.profile.check": (
@@ -69,6 +69,9 @@ A meter's profile is tried over a real TCP connection: the simulated meter write
 driver reads it, and both must agree. The wire time is that of the profile's serial defaults. A value that agrees proves
 the file, not the meter: whether the addresses are the meter's own, only the meter can tell (docs/profiles.md).
 
+A sensor's profile is tried over a real MQTT broker in the same way: the simulated device publishes each message of the
+profile and says that it is off and on line.
+
 Exit code 1 if the file is refused (each fault with its line) or a value did not come back as the meter had it.""",
         """Contoh:
 
@@ -79,6 +82,9 @@ Exit code 1 if the file is refused (each fault with its line) or a value did not
 Profil meter dicoba lewat sambungan TCP sungguhan: meter simulasi mencatat jawabannya, driver gateway membacanya, dan
 keduanya harus sama. Waktu di jalur dihitung untuk setelan serial bawaan profil. Nilai yang sama membuktikan berkasnya,
 bukan meternya: benar tidaknya alamat hanya dapat ditunjukkan oleh meter itu sendiri (docs/profiles.md).
+
+Profil sensor dicoba lewat broker MQTT sungguhan dengan cara yang sama: perangkat simulasi mengirim tiap pesan menurut
+profil dan memberi tahu saat luring dan daring.
 
 Kode keluar 1 jika berkas ditolak (tiap kesalahan dengan barisnya) atau ada nilai yang tidak kembali sama.""",
     ),
@@ -127,21 +133,22 @@ Kode keluar 1 jika berkas ditolak (tiap kesalahan dengan barisnya) atau ada nila
         "Uji coba dilewati: {why}",
     ),
     "profile.skipped.kind": (
-        "only meters on Modbus are tried on a simulated device.",
-        "hanya meter Modbus yang dicoba pada perangkat simulasi.",
+        "only meters and sensors are tried on a simulated device.",
+        "hanya meter dan sensor yang dicoba pada perangkat simulasi.",
     ),
     "profile.skipped.extra": (
         "the extra `sim` is not installed here (missing: {modules}). Install lentera[gateway,sim].",
         "ekstra `sim` tidak terpasang di sini (kurang: {modules}). Pasang lentera[gateway,sim].",
     ),
     "profile.tried": (
-        "Dry run: {agreed} of {count} values came back as the simulated meter had them.",
-        "Uji coba: {agreed} dari {count} nilai kembali sama dengan isi meter simulasi.",
+        "Dry run: {agreed} of {count} values came back as the simulated device had them.",
+        "Uji coba: {agreed} dari {count} nilai kembali sama dengan isi perangkat simulasi.",
     ),
     "profile.cost": (
         "Requests a poll: {requests}, together {wire_ms:.0f} ms on {line}.",
         "Permintaan tiap bacaan: {requests}, seluruhnya {wire_ms:.0f} ms pada {line}.",
     ),
+    "profile.topics": ("Topics listened to: {topics}.", "Topik yang didengarkan: {topics}."),
     "profile.rules": ("Rules that a scan recognises it by", "Aturan yang dipakai pemindaian untuk mengenalinya"),
     "profile.verdict.passed": ("passed", "lulus"),
     "profile.verdict.failed": ("failed", "gagal"),

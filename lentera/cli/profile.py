@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lentera.profile_hints import Hint
     from lentera.profile_trial import Trial
-    from lentera_drivers.profiles import MeterProfile, ProfileError
+    from lentera_drivers.profiles import MeterProfile, ProfileError, SensorProfile
 
 _words = reader_words()
 
@@ -79,7 +79,7 @@ def check(
     """Check a profile's file and try it."""
     require("gateway")
     from lentera.profile_hints import Hint, hints_for
-    from lentera_drivers.profiles import MeterProfile, ProfileError, load_profile
+    from lentera_drivers.profiles import LampProfile, MeterProfile, ProfileError, load_profile
 
     words = reader_words()
     try:
@@ -87,7 +87,7 @@ def check(
     except ProfileError as error:
         _refuse(file, error, words, as_json=json)
     trial, skipped, hints = None, "", list[Hint]()
-    if not isinstance(found, MeterProfile):
+    if isinstance(found, LampProfile):
         skipped = words("profile.skipped.kind")
     elif missing := missing_modules("sim"):
         skipped = words("profile.skipped.extra", modules=", ".join(missing))
@@ -106,12 +106,14 @@ def check(
         _tell_failure(file, trial, words)
 
 
-def _try(found: MeterProfile) -> Trial:
+def _try(found: MeterProfile | SensorProfile) -> Trial:
     import asyncio
 
     from lentera.profile_trial import try_profile
+    from lentera.sensor_trial import try_sensor
+    from lentera_drivers.profiles import MeterProfile
 
-    return asyncio.run(try_profile(found))
+    return asyncio.run(try_profile(found) if isinstance(found, MeterProfile) else try_sensor(found))
 
 
 def _refuse(file: Path, error: ProfileError, words: Words, *, as_json: bool) -> NoReturn:
@@ -151,7 +153,7 @@ def _print_check(file: Path, kind: str, trial: Trial | None, skipped: str, hints
                 value.quantity,
                 _number(value.had),
                 _number(value.read),
-                value.register.unit,
+                value.unit,
                 "-" if value.resolution is None else f"{value.resolution:g}",
                 words("online.true" if value.agrees else "online.false"),
             ]
@@ -163,7 +165,10 @@ def _print_check(file: Path, kind: str, trial: Trial | None, skipped: str, hints
         agreed = sum(value.agrees for value in trial.values)
         typer.echo(words("profile.tried", agreed=agreed, count=len(rows)))
     if trial is not None:
-        typer.echo(words("profile.cost", requests=len(trial.requests), wire_ms=trial.wire_ms, line=trial.line))
+        if trial.line == "MQTT":
+            typer.echo(words("profile.topics", topics=", ".join(trial.requests)))
+        else:
+            typer.echo(words("profile.cost", requests=len(trial.requests), wire_ms=trial.wire_ms, line=trial.line))
         if trial.rules:
             typer.echo(f"{words('profile.rules')}:")
             output.print_pairs(
@@ -189,7 +194,7 @@ def _print_check_json(
             "values": [
                 {
                     "quantity": value.quantity,
-                    "unit": value.register.unit,
+                    "unit": value.unit,
                     "had": value.had,
                     "read": value.read,
                     "resolution": value.resolution,

@@ -124,7 +124,7 @@ def test_a_lamp_is_checked_without_a_dry_run():
     done = run("profile", "check", str(FOLDER / "zigbee2mqtt_light.yaml"))
     assert done.returncode == 0, done.stderr
     assert "is a good profile of a lamp" in done.stdout
-    assert "skipped: only meters on Modbus" in done.stdout
+    assert "skipped: only meters and sensors" in done.stdout
 
 
 async def test_a_driver_that_errs_is_seen(tmp_path, monkeypatch):
