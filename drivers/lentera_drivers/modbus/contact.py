@@ -7,7 +7,7 @@ from typing import Final
 
 from lentera_drivers.interface import DeviceRefusedError, DeviceReplyError, DriverError
 from lentera_drivers.modbus.blocks import ReadBlock
-from lentera_drivers.modbus.line import Reply
+from lentera_drivers.modbus.reply import Reply
 from lentera_drivers.modbus.unit import Unit
 from lentera_drivers.profiles.identity import Identity, IdentityKind
 from lentera_drivers.profiles.meter import AddressMode

@@ -29,8 +29,9 @@ from lentera_drivers.modbus.blocks import ReadBlock
 from lentera_drivers.modbus.contact import identify, place
 from lentera_drivers.modbus.enquiry import Between, Enquiry
 from lentera_drivers.modbus.holes import REFUSES_REGISTERS, Findings, HoleBook, search
-from lentera_drivers.modbus.line import ModbusLine, Reply
+from lentera_drivers.modbus.line import ModbusLine
 from lentera_drivers.modbus.quality import DEVICE_FAILURE, FAULT
+from lentera_drivers.modbus.reply import Reply
 from lentera_drivers.modbus.unit import LiveBlock, Unit
 from lentera_drivers.profiles import MeterProfile
 from lentera_model.commands import Reason
@@ -74,6 +75,7 @@ class ModbusDriver:
         self._line = ModbusLine(
             bus, clock, connect=None if connect is None else connect(bus), window=self._most_at_once
         )
+        self._line.on_canary = self._took_aside
         book = HoleBook() if holes is None else holes
         self._units = {
             device.id: Unit(device, unit, profile, self._line.cost, book, self._wall_ms())
@@ -212,6 +214,11 @@ class ModbusDriver:
             patience.answered(unit.unit, self._clock())
             return
         patience.answered(unit.unit, self._clock())
+        self._took_aside(unit.device.id, block, reply)
+
+    def _took_aside(self, device_id: str, block: ReadBlock, reply: Reply) -> None:
+        """Pass on what a probe or a canary gave: the device has answered it, and nothing else will bring it."""
+        unit = self._unit(device_id)
         values = unit.decode_part(block, reply.data)
         if values:
             for sample in unit.samples(values, reply.monotonic_ms):

@@ -24,9 +24,10 @@ from lentera_drivers.interface import (
 from lentera_drivers.modbus.blocks import ReadBlock
 from lentera_drivers.modbus.contact import place
 from lentera_drivers.modbus.holes import REFUSES_REGISTERS
-from lentera_drivers.modbus.line import ModbusLine, Reply
+from lentera_drivers.modbus.line import ModbusLine
 from lentera_drivers.modbus.priority_lock import READ, WRITE
 from lentera_drivers.modbus.question import Said
+from lentera_drivers.modbus.reply import Reply
 from lentera_drivers.modbus.unit import Unit
 from lentera_drivers.profiles.register import Register
 from lentera_model.readings import Quality

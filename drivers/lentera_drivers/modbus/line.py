@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from lentera_drivers.interface import (
@@ -44,6 +43,7 @@ from lentera_drivers.modbus.question import (
     reading,
     writing,
 )
+from lentera_drivers.modbus.reply import Reply
 from lentera_drivers.modbus.rtu_exchange import RtuExchange
 from lentera_drivers.modbus.tcp_exchange import TcpExchange
 from lentera_drivers.modbus.transport import LineSettings, OpenTransport
@@ -60,20 +60,6 @@ _WATCH_SHARE: Final = 1.25
 _TCP_TIMEOUTS_BEFORE_REOPENING: Final = 3
 _QUESTIONS_KEPT: Final = 4096
 _TARGET_SILENT: Final = (10, 11)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Registers of an answer, big-endian as on the wire, and the instant at which it came (monotonic milliseconds)."""
-
-    data: bytes
-    monotonic_ms: int
-
-    @property
-    def words(self) -> tuple[int, ...]:
-        """The registers as numbers."""
-        data = self.data
-        return tuple(data[at] << 8 | data[at + 1] for at in range(0, len(data), 2))
 
 
 class ModbusLine:
@@ -94,6 +80,8 @@ class ModbusLine:
             clock: monotonic milliseconds for the stamps of answers.
             connect: opens the transport, where it is not the one that the bus names (simulations).
             window: how many questions the device may be tried with at once; only where frames have transaction ids.
+
+        `on_canary` may be set: it takes what a unit's canary gave (device, block, answer), for its values are answers.
         """
         self._bus = bus
         self._clock = clock
@@ -102,6 +90,7 @@ class ModbusLine:
         self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(self._settings)
         self.counters = LineCounters()
         self.patience = Patience()
+        self.on_canary: Callable[[str, ReadBlock, Reply], None] = _passed_over
         self._lock = PriorityLock(1)
         self._window: TcpWindow | None = None
         self._turnarounds = Turnarounds()
@@ -278,10 +267,11 @@ class ModbusLine:
         watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
         if not canaries:
             return watch_s  # the question is a canary itself
-        canary = self._reading(question.unit, self.canary_for(device, question.unit, canaries))
+        block = self.canary_for(device, question.unit, canaries)
+        canary = self._reading(question.unit, block)
         self.counters.canaries += 1
         with suppress(DeviceRefusedError):
-            await self._ask(device, canary, gap_ms, watch_s, trace)
+            self.on_canary(device, block, Reply(*await self._ask(device, canary, gap_ms, watch_s, trace)))
         return watch_s if waits_ms else 0.0
 
     async def _ask(
@@ -396,3 +386,7 @@ def _said_in(trace: list[Said]) -> Said:
     """Begin to keep the bytes of a question."""
     trace.append(Said())
     return trace[-1]
+
+
+def _passed_over(device: str, block: ReadBlock, reply: Reply) -> None:
+    """Let the values of a canary go."""
