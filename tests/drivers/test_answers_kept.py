@@ -10,7 +10,7 @@ import pytest
 
 from lentera_drivers.driver import open_driver
 from lentera_drivers.interface import DriverError
-from lentera_drivers.profiles import load_profile
+from lentera_drivers.profiles import MeterProfile, load_profile
 from lentera_model.readings import Sample
 from lentera_sim.virtual_time import run_in_virtual_time
 from lentera_sim.wires.medium import Reply
@@ -49,6 +49,7 @@ class Street:
 
     def station(self, unit_id: int, name: str) -> Stutterer:
         profile = load_profile(name)
+        assert isinstance(profile, MeterProfile)
 
         def values() -> dict[str, float]:
             self.asked += 1
@@ -79,10 +80,11 @@ async def poll(street: Street, wrong: str, seconds: int) -> None:
         lambda *_: None,
         connect=lambda _: partial(street.line.open, SETTINGS),
     )
-    faults = street.stations[0].unit.faults
+    spoiled = street.stations[0]
+    faults = spoiled.unit.faults
     for second in range(seconds):
         faults.delay_s = 0.3 if wrong == "late" and 4 <= second < 20 else 0.0
-        street.stations[0].twice = wrong == "twice" and 4 <= second < 20
+        spoiled.twice = wrong == "twice" and 4 <= second < 20
         faults.dead = wrong == "dead" and 4 <= second < 20
         for device in devices:
             try:
