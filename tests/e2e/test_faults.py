@@ -1,4 +1,4 @@
-"""A street whose meters and wires go wrong one after the other while the whole chain runs: no value wrong, none lost."""
+"""A street whose meters and wires go wrong one after the other under the whole chain: no value wrong, none lost."""
 
 from __future__ import annotations
 
