@@ -13,7 +13,7 @@ from tests.drivers.wires import rtu_frame
 
 TIMEOUT_S = 0.3
 UNITS = range(1, 5)
-ROUNDS = 3_000
+ROUNDS = 1_200
 BLOCK, SHORT, CANARY = reading(5, 3, 100, 12), reading(5, 3, 200, 2), reading(5, 3, 100, 1)
 
 
