@@ -215,3 +215,20 @@ def test_the_worst_that_speaks_against_a_value_is_its_quality():
         Quality.IMPLAUSIBLE: {"voltage_l1": 2301.0},
     }
     assert set(it.doubts) == {"voltage_l1"}
+
+
+async def test_a_meter_of_one_request_is_told_to_be_well_again_with_its_first_values():
+    device = Registers()
+    async with ScriptedRtuServer(device) as server:
+        bench = Bench(tcp_bus(server.port, "rtu_over_tcp"), [meter()], {"small": profile(volts("voltage_l1", 0))})
+        async with bench as driver:
+            for _ in range(2):
+                await driver.read("m1")
+            device.refused = {0}
+            with pytest.raises(DeviceRefusedError):
+                await driver.read("m1")
+            device.refused = set()
+            assert by_quality(await driver.read("m1")) == {Quality.GOOD: {"device_fault": 0, "voltage_l1": 230}}
+            assert by_quality(await driver.read("m1")) == {Quality.GOOD: {"voltage_l1": 230}}
+    assert [online for _, online, _ in bench.statuses] == [True, True, True]
+    assert bench.statuses[-1][2] == "answers, and is no longer at fault"
