@@ -37,7 +37,7 @@ from lentera_drivers.profiles.registers import (
 )
 from lentera_drivers.profiles.rules import ProbeRules
 from lentera_drivers.profiles.sensor import SensorProfile, SensorTopics
-from lentera_drivers.profiles.sensor_payloads import decode_sensor, decode_sensor_availability, encode_sensor
+from lentera_drivers.profiles.sensor_payloads import decode_sensor, decode_sensor_availability
 from lentera_drivers.profiles.validation import located_errors, validate_located
 
 __all__ = [
@@ -79,7 +79,6 @@ __all__ = [
     "decode_sensor_availability",
     "encode_get",
     "encode_registers",
-    "encode_sensor",
     "encode_set",
     "encode_state",
     "exponent_of",

@@ -212,15 +212,6 @@ class MappedTime(BaseModel):
         except (ValueError, OverflowError):
             return None, None
 
-    def write(self, unix_ms: int) -> str | float:
-        """Return a time as a device of this format writes it (the simulator's side)."""
-        if self.format == "unix_ms":
-            return unix_ms
-        if self.format == "unix_s":
-            return unix_ms / 1000
-        text = datetime.fromtimestamp(unix_ms / 1000, _zone(self.zone or "UTC")).isoformat(timespec="milliseconds")
-        return text[:23] if self.zone is not None else text
-
 
 def _zone(text: str) -> timezone:
     found = _ZONE.match(text)
