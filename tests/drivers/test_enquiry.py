@@ -1,5 +1,6 @@
 """Questions to one device between its polls: values, registers, writes that are read back, and the bytes of it all."""
 
+from collections.abc import Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,7 +17,7 @@ PROFILE = small(("voltage_l1", 100), ("voltage_l2", 102), ("voltage_l3", 104), (
 class Device:
     """Has some registers and takes writes to some; keeps silent where it is told to."""
 
-    def __init__(self, words: dict[int, int], writable: set[int] = frozenset(), keeps: bool = True) -> None:
+    def __init__(self, words: dict[int, int], writable: Iterable[int] = (), keeps: bool = True) -> None:
         self.words, self.writable, self.keeps = words, set(writable), keeps
         self.silent_for: set[int] = set()
         self.silent_units: set[int] = set()

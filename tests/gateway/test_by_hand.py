@@ -15,12 +15,13 @@ import yaml
 from pymodbus.pdu.register_message import WriteMultipleRegistersRequest, WriteMultipleRegistersResponse
 
 from lentera_drivers import profiles
-from lentera_drivers.profiles import load_profile
+from lentera_drivers.profiles import MeterProfile, load_profile
 from lentera_gateway import control
 from lentera_gateway.clock import system_wall_ms
 from lentera_gateway.control_client import ControlAnswerError, ask
 from lentera_gateway.control_path import socket_path
 from lentera_sim.street import StreetPlan
+from lentera_sim.wires.station import Station
 from lentera_sim.wires.unit import Answer, ModbusUnit
 from tests.gateway.board import board
 
@@ -72,7 +73,9 @@ class LockableTariff:
                     mine.tariff = float(request.registers[0])
                 return Answer(WriteMultipleRegistersResponse(address=100, count=1), self.device)
 
-        fresh = Unit(OFFICE, load_profile(self.file), lambda: {**before.measured(), "tariff": self.tariff})
+        profile = load_profile(self.file)
+        assert isinstance(profile, MeterProfile)
+        fresh = Unit(OFFICE, profile, lambda: {**before.measured(), "tariff": self.tariff})
         fresh.unit_id = before.unit_id
         return fresh
 
@@ -82,7 +85,8 @@ async def running(folder):
     """A board whose office has a meter that can be written to; yields it and the meter."""
     async with board(folder, PLAN, start=False) as it:
         meter = LockableTariff(folder)
-        station = next(one for one in it.street.wires.line.medium.stations if one.unit.device == OFFICE)
+        stations = [one for one in it.street.wires.line.medium.stations if isinstance(one, Station)]
+        station = next(one for one in stations if one.unit.device == OFFICE)
         station.unit = meter.unit(station.unit)
         file = folder / "gateway.yaml"
         config = yaml.safe_load(file.read_text())
@@ -230,11 +234,12 @@ async def test_a_gateway_that_stops_meanwhile_is_told_and_asked_again_when_it_is
     folder = tmp_path / "run"
     async with running(folder) as (it, _):
         watching = await begin(folder, "watch", CABINET, "--every", "0.1", "--json", "--quantity", "frequency")
-        assert watching.stdout is not None
+        said = watching.stdout
+        assert said is not None
 
         async def heard(key: str) -> dict:
             async with asyncio.timeout(20):
-                while key not in (one := json.loads(await watching.stdout.readline())):
+                while key not in (one := json.loads(await said.readline())):
                     pass
             return one
 

@@ -12,7 +12,7 @@ from lentera.cli.one_device import _write
 from lentera_drivers import profiles
 from lentera_drivers.driver import DriverError
 from lentera_drivers.modbus.transport import LineSettings
-from lentera_drivers.profiles import load_profile
+from lentera_drivers.profiles import MeterProfile, load_profile
 from lentera_gateway.config import load_config
 from lentera_gateway.direct import Direct
 from lentera_sim.ledger import Ledger
@@ -43,6 +43,7 @@ async def line(tmp_path):
     file = tmp_path / "own.yaml"
     file.write_text(text.replace("registers:\n", f"registers:\n{TARIFF}write_function_code: 6}}\n", 1))
     profile = load_profile(file)
+    assert isinstance(profile, MeterProfile)
     values = dict.fromkeys((register.quantity for register in profile.registers), 1.0) | {"voltage_l1": 230.0}
     held: list[TariffMeter] = []
     meter = TariffMeter("m", profile, lambda: {**values, "tariff": held[0].tariff if held else 1.0})
