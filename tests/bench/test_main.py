@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -40,3 +41,10 @@ def test_a_table_for_people(run, monkeypatch):
 def test_what_is_no_bench_is_refused(run):
     with pytest.raises(SystemExit):
         run("--only", "wire33")
+
+
+@pytest.mark.parametrize("module", main_module.BENCHES.values())
+def test_each_bench_can_measure_and_show(module):
+    bench = import_module(module)
+    assert callable(bench.measure)
+    assert callable(bench.table)
