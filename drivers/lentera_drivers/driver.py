@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lentera_drivers.interface import (
     BusDownError,
@@ -42,6 +42,7 @@ __all__ = [
     "Driver",
     "DriverError",
     "DriverSetupError",
+    "KeepsMalformed",
     "OnSample",
     "OnStatus",
     "Outcome",
@@ -51,6 +52,21 @@ __all__ = [
     "WallClock",
     "open_driver",
 ]
+
+
+@runtime_checkable
+class KeepsMalformed(Protocol):
+    """A driver whose devices publish by themselves, and which keeps what was of no use."""
+
+    def malformed(self, device_id: str | None = None) -> dict[str, Any]:
+        """Return device id -> `count` and `recent` messages with `at_ms` (CLOCK_BOOTTIME), topic, reason, first, size.
+
+        Of one device or of all that have any; under the empty id those on topics that nobody asked for.
+
+        Raises:
+            DriverSetupError: the driver has no such device.
+        """
+        ...
 
 
 def open_driver(

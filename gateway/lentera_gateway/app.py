@@ -27,6 +27,7 @@ from lentera_gateway.link.client import LinkClient
 from lentera_gateway.link.connection import LinkParts, LinkTiming
 from lentera_gateway.link.key import load_key
 from lentera_gateway.logs import configure_logging
+from lentera_gateway.malformed import MalformedMessages
 from lentera_gateway.plan import refuse_overload
 from lentera_gateway.questions import Why
 from lentera_gateway.status import build_status, write_status
@@ -146,6 +147,7 @@ class Gateway:
             lambda: self.keeper.fit is not None,
             monotonic_ms,
         ).register(control)
+        MalformedMessages(self.loaded, self.drivers, monotonic_ms).register(control)
         ByHand(
             self.loaded,
             self.drivers,
