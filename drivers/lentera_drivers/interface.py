@@ -174,6 +174,11 @@ class Outcome:
 class Driver(Protocol):
     """A driver of one bus."""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether port, host or broker could be reached when it was last needed."""
+        ...
+
     async def open(self) -> None:
         """Start; returns at once, even when the bus is down (devices then report so by `on_status`)."""
         ...

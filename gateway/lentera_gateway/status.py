@@ -46,7 +46,7 @@ def build_status(
         link: the link's state.
         journal: the journal's.
         devices: all devices'.
-        buses: bus -> (up, its poller).
+        buses: bus -> (whether it was ever reached or tried, its poller).
     """
 
     def at(monotonic: int | None) -> int | None:
@@ -77,7 +77,7 @@ def _bus(up: bool, poller: BusPoller) -> dict[str, Any]:
     """Say how a bus does: `late` polls began late, `skipped` ones never; `load_percent` is what all would take."""
     cycles = poller.schedule.cycles().values()
     return {
-        "up": up,
+        "up": up and poller.driver.is_up,
         "polls": poller.state.polls,
         "failures": poller.state.failures,
         "late": sum(late for late, _ in cycles),

@@ -65,10 +65,12 @@ async def test_the_gateway_goes_on_when_an_adapter_comes_back_as_another_device(
             await line.unplug()
             assert not os.path.lexists(line.path)
             await it.until(lambda: "does not exist; plug the adapter in" in str(it.status()["buses"][BUS]["error"]))
+            await it.until(lambda: not it.status()["buses"][BUS]["up"])
             with taken(behind[-1]):
                 await line.plug()
                 behind.append(os.readlink(line.path))
             await until_read_on(it)
+            await it.until(lambda: it.status()["buses"][BUS]["up"])
         assert all(before != after for before, after in pairwise(behind))
         assert it.status()["pid"] == pid
         assert it.status()["buses"][BUS]["driver"]["openings"] == 3

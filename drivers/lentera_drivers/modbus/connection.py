@@ -37,6 +37,7 @@ class Connection:
         """
         self.where = where
         self.openings = 0
+        self.is_down = False
         self._connect = connect
         self._on_bytes = on_bytes
         self._on_gone = on_gone
@@ -75,6 +76,7 @@ class Connection:
         except (OSError, ValueError) as error:
             raise self.failed(device, getattr(error, "strerror", None) or str(error)) from error
         self.openings += 1
+        self.is_down = False
         return transport
 
     def proved(self) -> None:
@@ -84,7 +86,7 @@ class Connection:
     def failed(self, device: str, reason: str) -> BusDownError:
         """Close, set the time of the next try, and return the error to raise."""
         self.drop()
-        self._down_because = reason
+        self._down_because, self.is_down = reason, True
         now = asyncio.get_running_loop().time()
         if now >= self._next_try_at:  # of several questions that a lost connection ends, the first sets the pause
             self._next_try_at = now + self._backoff_s

@@ -82,6 +82,11 @@ class ModbusDriver:
             for device, unit, profile in meters
         }
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the port or host could be opened when it was last needed."""
+        return not self._line.is_down
+
     async def open(self) -> None:
         """Do nothing yet: the first request opens the port or socket, so a bus that is down delays nobody."""
 

@@ -119,6 +119,11 @@ class ModbusLine:
         return self._connection.where
 
     @property
+    def is_down(self) -> bool:
+        """Whether the port or host failed when it was last needed."""
+        return self._connection.is_down
+
+    @property
     def window(self) -> int:
         """How many questions may be under way now."""
         return self._lock.limit

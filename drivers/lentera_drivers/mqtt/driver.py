@@ -93,6 +93,11 @@ class MqttDriver:
                 raise DriverSetupError(f"devices {ids} both use topic {topic!r}; give each its own")
 
     @property
+    def is_up(self) -> bool:
+        """Whether the broker is connected."""
+        return self._session.is_up
+
+    @property
     def session_counters(self) -> SessionCounters:
         """What happened on the link to the broker."""
         return self._session.counters

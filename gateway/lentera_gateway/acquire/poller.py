@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from lentera_drivers.driver import BusDownError, Driver, DriverError
+from lentera_drivers.driver import BusDownError, DeviceRestingError, Driver, DriverError
 from lentera_drivers.modbus.priority_lock import READ, PriorityLock
 from lentera_gateway.acquire.schedule import Poll, PollSchedule
 from lentera_gateway.acquire.turns import between_polls
@@ -54,6 +54,7 @@ class BusPoller:
     pause: Callable[[float], Awaitable[bool]]
     log: FilteringBoundLogger
     state: BusState = field(default_factory=BusState)
+    _down: bool = field(init=False, default=False)
     _turn: PriorityLock = field(init=False, default_factory=PriorityLock)
 
     async def run(self) -> None:
@@ -87,14 +88,16 @@ class BusPoller:
             self._failed(poll.device, error)
             self.log.exception("poll_broke", bus=self.bus, device=poll.device)
         else:
-            self.state.error = None
+            self.state.error, self._down = None, False
             for sample in samples:
                 self.take(sample)
         self.state.tried = True
 
     def _failed(self, device: str, error: Exception) -> None:
         self.state.failures += 1
-        news = isinstance(error, BusDownError) and self.state.error is None
+        news = isinstance(error, BusDownError) and not self._down
         self.state.error = str(error)
+        if not isinstance(error, DeviceRestingError):  # one that rests is not asked, which tells nothing of the bus
+            self._down = isinstance(error, BusDownError)
         if news:
             self.log.warning("bus_down", bus=self.bus, device=device, error=str(error))
