@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lentera.answers import Device
 
 POWER = "power_active_total"
+FAULT = "device_fault"
+"""Above 0 the device says of itself that it is at fault; the reason has its words."""
 
 _words = reader_words()
 
@@ -92,14 +94,21 @@ def _print_one(device: Device, words: Words) -> None:
     pairs["Gateway"] = device.gateway_id or "-"
     if device.level is not None and device.level.commanded_percent is not None:
         pairs[words("column.commanded")] = f"{device.level.commanded_percent:.0f} %"
-    if device.online is False and device.online_reason:
+    fault = device.latest.get(FAULT)
+    if device.online_reason and (device.online is False or (fault is not None and fault.value > 0)):
         pairs[words("column.online")] += f" ({_said(device.online_reason, words)})"
     output.print_pairs(pairs)
     if device.latest:
         typer.echo()
         rows = [
-            [name, output.number(value.value, 3), value.unit or "-", age_text((now - value.at).total_seconds())]
+            [
+                name,
+                output.number(value.value, 3),
+                value.unit or "-",
+                age_text((now - value.at).total_seconds()),
+                str(value.quality or "good"),
+            ]
             for name, value in sorted(device.latest.items())
         ]
-        titles = [words(f"column.{name}") for name in ("quantity", "value", "unit", "age")]
+        titles = [words(f"column.{name}") for name in ("quantity", "value", "unit", "age", "quality")]
         output.print_table(titles, rows, right=frozenset({1, 3}))
