@@ -13,7 +13,6 @@ it does is shown, and a real meter may not hear it.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -50,19 +49,18 @@ def share(transactions: Sequence[Transaction], took_s: float, timing: Timing) ->
     return sum(timing.least_s(one.characters) for one in transactions) / took_s
 
 
-def each_waits_s(transactions: Sequence[Transaction]) -> float:
-    """The median over the units of the mean time between two answers of a unit; raises ValueError without two."""
-    answers: dict[int, list[float]] = {}
-    for one in transactions:
-        answers.setdefault(one.unit, []).append(one.answered_s)
-    means = [(times[-1] - times[0]) / (len(times) - 1) for times in answers.values() if len(times) > 1]
-    if not means:
-        raise ValueError("no unit answered twice")
-    return statistics.median(means)
+def each_waits_s(transactions: Sequence[Transaction], living: int, took_s: float) -> float:
+    """The mean time between two answers of a living unit; raises ValueError where nobody answered.
+
+    Over all of them and the whole span: means of each unit alone would leave out those that were hardly ever asked.
+    """
+    if not transactions:
+        raise ValueError("no unit answered")
+    return living * took_s / len(transactions)
 
 
-def figures(log: Path, span: Span) -> dict[str, Any]:
-    """What a reader made of the line in a span."""
+def figures(log: Path, span: Span, living: int = METERS) -> dict[str, Any]:
+    """What a reader made of the line in a span, with so many living units."""
     timing = Timing(BAUD, TURNAROUND_MS / 1000)
     collisions, everything = read_log(log)
     done = within(everything, span.begin_s, span.end_s)
@@ -79,7 +77,7 @@ def figures(log: Path, span: Span) -> dict[str, Any]:
         "cpu_percent": round(100 * sum(span.cpu_s.values()) / span.took_s, 1),
     }
     with suppress(ValueError):
-        found["each_waits_s"] = round(each_waits_s(done), 3)
+        found["each_waits_s"] = round(each_waits_s(done, living, span.took_s), 3)
     return found
 
 
@@ -136,7 +134,7 @@ def run(reader: str, dead: Sequence[int], seconds: float) -> dict[str, Any]:
         pause(WARM_UP_S)
         span = watch([child], seconds, f"wire32: {reader}, {len(dead)} dead")
         line.stop()
-        return figures(log, span)
+        return figures(log, span, METERS - len(dead))
 
 
 def slow_down_percent(healthy: dict[str, Any], wounded: dict[str, Any]) -> float | None:

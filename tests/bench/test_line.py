@@ -36,12 +36,12 @@ def test_a_transaction_counts_where_it_ended():
     assert [one.answered_s for one in within(done, 1.0, 3.0)] == [1.0, 2.0]
 
 
-def test_each_waits_for_the_median_of_the_units():
-    done = [transaction(1, at) for at in (0, 2, 4)] + [transaction(2, at) for at in (0, 3)]
-    done += [transaction(3, at) for at in (0, 9)] + [transaction(4, 1)]
-    assert each_waits_s(done) == 3.0
-    with pytest.raises(ValueError, match="answered twice"):
-        each_waits_s([transaction(4, 1)])
+def test_each_living_unit_waits_for_its_share_of_the_answers():
+    done = [transaction(1, at) for at in (0, 2, 4)] + [transaction(2, at) for at in (0, 3, 5)]
+    assert each_waits_s(done, 2, 6.0) == 2.0
+    assert each_waits_s(done, 4, 6.0) == 4.0, "two that were never answered wait too"
+    with pytest.raises(ValueError, match="no unit answered"):
+        each_waits_s([], 2, 6.0)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_the_figures_of_a_span(tmp_path):
     rows = [f"{1 + at % 2} {at - 0.16:.6f} {at:.6f} 133 {0.004 if at else 0.001:.6f}" for at in range(12)]
     log.write_text("\n".join(["1", *rows]) + "\n")
     thirds = tuple(Span(at, at + 2.0, {"reader": 0.02}, {"reader": 1.0}) for at in (0.0, 2.0, 4.0))
-    found = figures(log, Span(0.0, 6.0, {"reader": 0.06}, {"reader": 1.0}, thirds))
+    found = figures(log, Span(0.0, 6.0, {"reader": 0.06}, {"reader": 1.0}, thirds), living=2)
     assert found == {
         "transactions_per_s": 1.0,
         "share_of_the_limit_percent": round(100 * TIMING.least_s(133), 1),
