@@ -24,7 +24,7 @@ from lentera_sim.broker import BrokerChoice, RunningBroker, start_broker
 from lentera_sim.clock import wall_ms
 from lentera_sim.errors import RunFolderError
 from lentera_sim.faults.desk import FaultDesk
-from lentera_sim.faults.mailbox import answer_orders, clear_orders
+from lentera_sim.faults.mailbox import close_mailbox, follow_orders, open_mailbox
 from lentera_sim.faults.order import FaultOrder
 from lentera_sim.faults.targets import modbus_targets, mqtt_targets
 from lentera_sim.gateway_config import street_config, write_config
@@ -194,7 +194,6 @@ async def open_street(
     _refuse_older_ledger(run_dir / "ledger.jsonl")
     for signal_file in ("quiet", "quieted", "street.json"):
         (run_dir / signal_file).unlink(missing_ok=True)
-    clear_orders(run_dir)
     street = build_street(plan)
     started = await start_broker(broker, run_dir)
     running = RunningStreet(street, run_dir, Ledger(run_dir / "ledger.jsonl"), started)
@@ -250,9 +249,10 @@ async def run_street(
     `faults` are put at the start, at their times. Raises what `open_street` raises, and FaultError.
     """
     running = await open_street(plan, run_dir, broker, cloud_url=cloud_url, key_file=key_file)
+    open_mailbox(running.run_dir)
     watchers = [
         asyncio.create_task(_follow_files(running), name="signal files"),
-        asyncio.create_task(_follow_orders(running), name="orders for faults"),
+        asyncio.create_task(follow_orders(running.run_dir, running.faults), name="orders for faults"),
     ]
     try:
         for order in faults:
@@ -263,6 +263,7 @@ async def run_street(
         await stop.wait()
     finally:
         await end(*watchers)
+        close_mailbox(running.run_dir)
         await running.close()
         (running.run_dir / "street.json").unlink(missing_ok=True)
 
@@ -276,13 +277,6 @@ async def _follow_files(running: RunningStreet) -> None:
         await asyncio.sleep(_WATCH_S)
     await running.quieten()
     (run_dir / "quieted").touch()
-
-
-async def _follow_orders(running: RunningStreet) -> None:
-    """Take the orders for faults that lie in the run folder."""
-    while True:
-        await answer_orders(running.run_dir, running.faults)
-        await asyncio.sleep(_WATCH_S)
 
 
 def main(

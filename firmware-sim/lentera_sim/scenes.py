@@ -5,7 +5,6 @@ A scene knows the truth about every place on its line, so whatever a scan says o
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from lentera_sim.errors import PlanError
 from lentera_sim.physics.grid import Grid
 from lentera_sim.physics.loads import PhaseEnergy, PhasePower
 from lentera_sim.physics.meter import ThreePhaseMeter
+from lentera_sim.wires.chatter import Chatterer
 from lentera_sim.wires.medium import Medium, WireFaults
 from lentera_sim.wires.memory_line import MemoryLine
 from lentera_sim.wires.settings import AnySettings, WireSettings
@@ -255,17 +255,16 @@ def station_of(meter: SceneMeter) -> Station:
 
 
 def lay(scene: Scene, *, seed: int = 0) -> MemoryLine:
-    """Build a scene's line in memory; start `chatter_on` beside it where somebody chatters."""
+    """Build a scene's line in memory; `chatterer_of` is who talks on it unasked."""
     line = MemoryLine([station_of(meter) for meter in scene.meters], seed=seed)
     line.medium.faults = replace(scene.faults)
     return line
 
 
-async def chatter_on(medium: Medium, chatter: Chatter) -> None:
-    """Chatter until cancelled."""
-    while True:
-        medium.talk(chatter.frame, chatter.settings)
-        await asyncio.sleep(chatter.every_s)
+def chatterer_of(scene: Scene, medium: Medium) -> Chatterer | None:
+    """Let whoever chatters in a scene begin, on its line; None where nobody does."""
+    who = scene.chatter
+    return None if who is None else Chatterer(medium, who.settings, who.every_s, (who.frame,))
 
 
 # -- the scenes ------------------------------------------------------------------------------------------------------

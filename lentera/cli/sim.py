@@ -1,4 +1,4 @@
-"""`lentera sim run`: a simulated street alone, for a gateway of your own to read."""
+"""`lentera sim`: a simulated street or line alone, for a gateway or a technician to read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lentera.cli import output, sim_faults
+from lentera.cli import output, sim_faults, sim_line
 from lentera.cli.demo import Broker
 from lentera.cli.extras import require
 
@@ -46,6 +46,7 @@ def sim() -> None:
 
 app.command("faults", epilog=sim_faults.FAULTS_EPILOG)(sim_faults.faults)
 app.command("fault", epilog=sim_faults.FAULT_EPILOG)(sim_faults.fault)
+app.command("line", epilog=sim_line.EPILOG)(sim_line.line)
 
 
 @app.command("run", epilog=EPILOG)

@@ -41,14 +41,14 @@ def faults(
     """List the faults that a simulated street can have, and with --dir those that stand now."""
     require("sim")
     from lentera_sim.faults.catalogue import catalogue
-    from lentera_sim.faults.mailbox import ask_street
+    from lentera_sim.faults.mailbox import ask_run
 
     kinds = [
         {"on": on, "fault": kind.name, "value": kind.value_text, "what": kind.what, "lasting": kind.lasting}
         for on, kinds in catalogue().items()
         for kind in kinds
     ]
-    answer = {} if folder is None else ask_street(folder, None)
+    answer = {} if folder is None else ask_run(folder, None)
     if json:
         output.print_json({"faults": kinds} | ({} if folder is None else _street(answer)))
         return
@@ -77,10 +77,10 @@ def fault(
 ) -> None:
     """Put a fault on a device or bus of a running street, or lift it."""
     require("sim")
-    from lentera_sim.faults.mailbox import ask_street
+    from lentera_sim.faults.mailbox import ask_run
     from lentera_sim.faults.order import FaultOrder
 
-    answer = ask_street(folder, FaultOrder(target, name, value, on=not off, after_s=after_s, for_s=for_s))
+    answer = ask_run(folder, FaultOrder(target, name, value, on=not off, after_s=after_s, for_s=for_s))
     if json:
         output.print_json({"done": answer["done"], "standing": answer["standing"]})
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lentera_sim.faults.mailbox import ask_street
+from lentera_sim.faults.mailbox import ask_run
 from lentera_sim.faults.order import parse_order
 from tests.e2e.harness import report_of, running_demo
 
@@ -39,7 +39,7 @@ def test_what_goes_wrong_on_the_wires_makes_no_value_wrong_and_loses_none(tmp_pa
     with running_demo(tmp_path, "--seconds", "24", "--json", "--meters", "6") as demo:
         demo.ready()
         for text in (*ON_THE_LINE, *ON_TCP):
-            ask_street(demo.run_dir, parse_order(text))
+            ask_run(demo.run_dir, parse_order(text))
         report = report_of(demo)
         readings = report["readings"]
         assert (readings["missing"], readings["duplicated"]) == (0, 0), f"{report}\n{demo.errors.read_text()}"

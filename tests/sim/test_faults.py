@@ -15,7 +15,7 @@ from lentera_sim.errors import FaultError
 from lentera_sim.faults.catalogue import catalogue
 from lentera_sim.faults.desk import FaultDesk, StandingFault
 from lentera_sim.faults.kinds import BoundFault, FaultKind, by_name
-from lentera_sim.faults.mailbox import answer_orders, ask_street, clear_orders
+from lentera_sim.faults.mailbox import answer_orders, ask_run, close_mailbox, open_mailbox
 from lentera_sim.faults.order import FaultOrder, parse_order
 from lentera_sim.ledger import read_ledger
 from lentera_sim.run import RunningStreet, open_street
@@ -138,10 +138,10 @@ def test_an_order_that_cannot_be_carried_out_says_why(order: FaultOrder, says: s
 
 async def test_orders_from_another_process_are_answered_and_rubbish_too(tmp_path: Path) -> None:
     horn = Horn()
-    with pytest.raises(FaultError, match="no street runs here"):
-        ask_street(tmp_path, None)
-    (tmp_path / "street.json").touch()
-    asked = asyncio.create_task(asyncio.to_thread(ask_street, tmp_path, FaultOrder("horn", "loud", 7)))
+    with pytest.raises(FaultError, match="nothing runs here"):
+        ask_run(tmp_path, None)
+    open_mailbox(tmp_path)
+    asked = asyncio.create_task(asyncio.to_thread(ask_run, tmp_path, FaultOrder("horn", "loud", 7)))
     while not asked.done():
         await answer_orders(tmp_path, horn.desk)
         await asyncio.sleep(0.01)
@@ -162,8 +162,10 @@ async def test_orders_from_another_process_are_answered_and_rubbish_too(tmp_path
     answers = [json.loads((folder / f"{name}.answer").read_text()) for name in "12345"]
     assert ["error" in answer for answer in answers] == [True, True, True, True, False]
     assert horn.did[1:] == []
-    clear_orders(tmp_path)
+    open_mailbox(tmp_path)
     assert list(folder.iterdir()) == []
+    close_mailbox(tmp_path)
+    assert not folder.exists()
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
-"""Orders for faults from another process, as files in a street's run folder; each order gets its answer.
+"""Orders for faults from another process, as files in the folder of a run; each order gets its answer.
 
-An order is `faults/ID.order` (JSON); the street takes it away and leaves `faults/ID.answer`. Files, as the street's
-other signals are: whoever may write the run folder may order, and nobody else.
+An order is `faults/ID.order` (JSON); the run takes it away and leaves `faults/ID.answer`. The folder `faults` is there
+while the run takes orders. Files, as the other signals of a run are: whoever may write the run's folder may order, and
+nobody else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Mapping
@@ -23,6 +26,7 @@ from lentera_sim.faults.order import FaultOrder
 _FOLDER = "faults"
 _LARGEST_BYTES = 4096
 _LOOK_S = 0.02
+_WATCH_S = 0.05
 ANSWER_S = 5.0
 
 
@@ -34,10 +38,22 @@ async def answer_orders(run_dir: Path, desk: FaultDesk) -> None:
         _put(path.with_suffix(".answer"), answer)
 
 
-def clear_orders(run_dir: Path) -> None:
-    """Throw away what an earlier street of this folder was ordered and has not taken."""
-    for path in (run_dir / _FOLDER).glob("*"):
-        path.unlink(missing_ok=True)
+def open_mailbox(run_dir: Path) -> None:
+    """Begin to take orders; what an earlier run of this folder was ordered and has not taken is thrown away."""
+    close_mailbox(run_dir)
+    (run_dir / _FOLDER).mkdir()
+
+
+def close_mailbox(run_dir: Path) -> None:
+    """Take no more orders."""
+    shutil.rmtree(run_dir / _FOLDER, ignore_errors=True)
+
+
+async def follow_orders(run_dir: Path, desk: FaultDesk) -> None:
+    """Carry out orders until cancelled."""
+    while True:
+        await answer_orders(run_dir, desk)
+        await asyncio.sleep(_WATCH_S)
 
 
 async def _answer(path: Path, desk: FaultDesk) -> dict[str, Any]:
@@ -54,18 +70,17 @@ async def _answer(path: Path, desk: FaultDesk) -> dict[str, Any]:
     return {"done": done, "standing": [asdict(fault) for fault in desk.standing], "targets": targets}
 
 
-def ask_street(run_dir: Path, order: FaultOrder | None) -> Mapping[str, Any]:
-    """Give an order to the street of a run folder, or only ask what stands (None); return its answer.
+def ask_run(run_dir: Path, order: FaultOrder | None) -> Mapping[str, Any]:
+    """Give an order to the street or line that runs in a folder, or only ask what stands (None); return its answer.
 
     `done` says what was done, `standing` lists the faults that stand, `targets` is id to the faults that it can have.
 
     Raises:
-        FaultError: no street runs there, it did not answer, or it refused.
+        FaultError: nothing runs there, it did not answer, or it refused.
     """
-    if not (run_dir / "street.json").exists():
-        raise FaultError(f"{run_dir}: no street runs here; start one with lentera sim run --dir {run_dir}")
     folder = run_dir / _FOLDER
-    folder.mkdir(exist_ok=True)
+    if not folder.is_dir():
+        raise FaultError(f"{run_dir}: nothing runs here; start a street with lentera sim run --dir {run_dir}")
     # The time first, so that orders are taken in the order in which they were given.
     path = folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.order"
     _put(path, {} if order is None else asdict(order))
@@ -74,7 +89,7 @@ def ask_street(run_dir: Path, order: FaultOrder | None) -> Mapping[str, Any]:
     while not answer.exists():
         if time.monotonic() > deadline_s:
             path.unlink(missing_ok=True)
-            raise FaultError(f"{run_dir}: the street did not answer within {ANSWER_S:g} s; does it still run?")
+            raise FaultError(f"{run_dir}: no answer within {ANSWER_S:g} s; does it still run?")
         time.sleep(_LOOK_S)
     found = json.loads(answer.read_bytes())
     answer.unlink()

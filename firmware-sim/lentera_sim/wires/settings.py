@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from lentera_sim.errors import PlanError
 
+Parity = Literal["N", "E", "O"]
 SLOWEST, FASTEST = 1200, 115_200
 
 
@@ -19,7 +20,7 @@ class AnySettings(Protocol):
         ...
 
     @property
-    def parity(self) -> Literal["N", "E", "O"]:
+    def parity(self) -> Parity:
         """None, even or odd."""
         ...
 
@@ -34,7 +35,7 @@ class WireSettings:
     """Settings of one unit or reader; 8 data bits always. Raises PlanError for a baud rate outside 1200 to 115200."""
 
     baud: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
+    parity: Parity = "N"
     stop_bits: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -71,14 +69,12 @@ def look(scene: Scene, settings: LineSettings = SETTINGS, units: Sequence[int] =
     line = scenes.lay(scene)
 
     async def work() -> Symptoms:
-        talk = None if scene.chatter is None else asyncio.create_task(scenes.chatter_on(line.medium, scene.chatter))
+        talker = scenes.chatterer_of(scene, line.medium)
         try:
             return await examine(line.open, settings, units, usual_settings(scenes.catalogue()))
         finally:
-            if talk is not None:
-                talk.cancel()
-                with suppress(asyncio.CancelledError):
-                    await talk
+            if talker is not None:
+                talker.stop()
 
     return diagnose(run_in_virtual_time(work()))
 
