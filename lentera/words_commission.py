@@ -20,6 +20,10 @@ COMMISSION: Mapping[str, tuple[str, str]] = {
     ),
     "help.scan.host": ("Scan a Modbus TCP host instead of a port.", "Pindai host Modbus TCP, bukan port."),
     "help.scan.tcp_port": ("TCP port of the host.", "Port TCP host itu."),
+    "help.scan.rtu_over_tcp": (
+        "The host is a converter before a serial line, with frames of Modbus RTU.",
+        "Host adalah konverter ke jalur serial, dengan bingkai Modbus RTU.",
+    ),
     "help.scan.units": ("Only these unit ids, such as 1-32,40.", "Hanya nomor unit ini, misalnya 1-32,40."),
     "help.scan.expect": ("End when this many are found.", "Selesai bila sebanyak ini ditemukan."),
     "help.scan.minutes": (
@@ -40,6 +44,7 @@ COMMISSION: Mapping[str, tuple[str, str]] = {
   lentera gateway scan /dev/serial/by-id/usb-FTDI-if00 --write gateway.yaml
   lentera gateway scan /dev/ttyUSB0 --baud 9600 --parity N --units 1-32
   lentera gateway scan --host 192.168.10.20 --json
+  lentera gateway scan --host 192.168.10.21 --tcp-port 4001 --rtu-over-tcp
 
 By day, with the feeders off, every load is zero: what volts and hertz cannot decide is listed as `needs load`, never
 guessed. Scan again when the lamps are on.""",
@@ -50,6 +55,7 @@ guessed. Scan again when the lamps are on.""",
   lentera gateway scan /dev/serial/by-id/usb-FTDI-if00 --write gateway.yaml
   lentera gateway scan /dev/ttyUSB0 --baud 9600 --parity N --units 1-32
   lentera gateway scan --host 192.168.10.20 --json
+  lentera gateway scan --host 192.168.10.21 --tcp-port 4001 --rtu-over-tcp
 
 Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan dari volt dan hertz ditandai
 `perlu beban`, tidak pernah ditebak. Pindai lagi saat lampu menyala.""",
@@ -62,6 +68,28 @@ Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan d
     "scan.none": (
         "Nobody answered. Look for the cause with `lentera gateway doctor {port}`.",
         "Tidak ada yang menjawab. Cari sebabnya dengan `lentera gateway doctor {port}`.",
+    ),
+    "scan.none_host": (
+        "Nobody answered at {port}. Check its TCP port; a converter that passes bytes on wants --rtu-over-tcp.",
+        "Tidak ada yang menjawab di {port}. Periksa port TCP-nya; konverter serial perlu --rtu-over-tcp.",
+    ),
+    "scan.maybe": ("Unit {place} may be:", "Unit {place} mungkin:"),
+    "scan.phases": ("phases: {count}", "fasa: {count}"),
+    "undecided.no_load": (
+        "No load now: scan again when the lamps are on, or look for one of these models on its nameplate.",
+        "Sekarang tanpa beban: pindai lagi saat lampu menyala, atau cari salah satu model ini pada pelat namanya.",
+    ),
+    "undecided.dead_phase": (
+        "{phases} without volts: only some phases are wired, or a fuse is out. Its nameplate and terminals tell.",
+        "{phases} tanpa tegangan: hanya sebagian fasa tersambung, atau sekering putus. Lihat pelat nama dan terminal.",
+    ),
+    "undecided.same_answers": (
+        "They answer alike under load too: only the nameplate tells.",
+        "Jawabannya sama walau berbeban: hanya pelat nama yang memastikan.",
+    ),
+    "undecided.no_proof": (
+        "Too little of what it measures can be checked: look at its nameplate.",
+        "Terlalu sedikit yang dapat diperiksa: lihat pelat namanya.",
     ),
     "scan.done": (
         "{count} found in {seconds:.0f} s with {questions} questions.",

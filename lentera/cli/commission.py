@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lentera_drivers.modbus.transport import LineSettings
     from lentera_drivers.profiles import MeterProfile
     from lentera_gateway.commissioning.diagnosis import Finding
-    from lentera_gateway.commissioning.found import FoundUnit, ScanResult
-    from lentera_gateway.commissioning.new_config import NewConfig
+    from lentera_gateway.commissioning.found import ScanResult
+    from lentera_gateway.commissioning.new_config import NewBus
     from lentera_gateway.commissioning.scan import Progress, ScanWish
 
 _words = reader_words()
@@ -82,6 +82,7 @@ def scan(
     port: Annotated[Path | None, typer.Argument(metavar="[PORT]", help=_words("help.commission.port"))] = None,
     host: Annotated[str | None, typer.Option(help=_words("help.scan.host"))] = None,
     tcp_port: Annotated[int, typer.Option(help=_words("help.scan.tcp_port"), min=1, max=65535)] = 502,
+    rtu_over_tcp: Annotated[bool, typer.Option("--rtu-over-tcp", help=_words("help.scan.rtu_over_tcp"))] = False,
     baud: Annotated[int | None, typer.Option(help=_words("help.commission.baud"), min=300)] = None,
     parity: Parity = "N",
     units: Annotated[str | None, typer.Option(help=_words("help.scan.units"))] = None,
@@ -95,6 +96,7 @@ def scan(
 ) -> None:
     """Walk a line or host and name what lives there."""
     require("gateway")
+    from lentera.cli.scan_told import plain, show, show_left_out
     from lentera_gateway.commissioning.new_config import NewBus, plan_config
     from lentera_gateway.commissioning.scan import ScanWish
     from lentera_gateway.commissioning.write_config import write_config
@@ -103,41 +105,39 @@ def scan(
         _list_ports(json)
         return
     settings = None if baud is None else line_settings(baud, parity)
-    limit_s = None if minutes is None else minutes * 60
-    wish = ScanWish(settings, parse_ids(units) if units else (), limit_s, expect)
+    wish = ScanWish(settings, parse_ids(units) if units else (), None if minutes is None else minutes * 60, expect)
+    transport = "rtu" if host is None else "rtu_over_tcp" if rtu_over_tcp else "tcp"
+    bus = NewBus(port=str(port or ""), host=host or "", tcp_port=tcp_port, transport=transport)
     with _progress(quiet=json) as on_progress:
-        result = asyncio.run(_scan(port, host, tcp_port, wish, on_progress))
+        result = asyncio.run(_scan(bus, wish, on_progress))
     plan = plan_config(result.units)
     if json:
-        output.print_json(_plain(result, raw))
+        output.print_json(plain(result, raw))
     else:
-        _show(result, reader_words(), raw)
-        _show_left_out(plan, reader_words())
+        show(result, meters(), reader_words(), raw=raw, is_host=host is not None)
+        show_left_out(plan, reader_words())
     if write is not None:
-        bus = NewBus(port=str(port or ""), host=host or "", tcp_port=tcp_port, transport="tcp" if host else "rtu")
         every_s = write_config(write, plan, bus, gateway, cloud)
         output.note(reader_words()("scan.written", file=write, count=len(plan.included), every=every_s))
 
 
-async def _scan(
-    port: Path | None, host: str | None, tcp_port: int, wish: ScanWish, on_progress: Callable[[Progress], None]
-) -> ScanResult:
+async def _scan(bus: NewBus, wish: ScanWish, on_progress: Callable[[Progress], None]) -> ScanResult:
     from lentera_drivers.modbus.raw_port import RawPort
     from lentera_drivers.modbus.tcp_socket import open_tcp
     from lentera_drivers.modbus.transport import LineSettings
     from lentera_gateway.commissioning.scan import Scan
 
-    if port is not None:
-        line = await open_line(port, wish.settings or LineSettings())
-    else:
-        line = RawPort("tcp", LATENCY_S)
+    if bus.host:
+        line = RawPort("tcp" if bus.transport == "tcp" else "rtu", LATENCY_S)
         try:
-            await line.open_socket(open_tcp(str(host), tcp_port, 5.0))
+            await line.open_socket(open_tcp(bus.host, bus.tcp_port, 5.0))
         except OSError as error:
             output.print_error(str(error.strerror or error), code="host")
             raise typer.Exit(1) from error
+    else:
+        line = await open_line(Path(bus.port), wish.settings or LineSettings())
     try:
-        return await Scan(line, meters(), wish, on_progress).run(str(port or host))
+        return await Scan(line, meters(), wish, on_progress).run(bus.host or bus.port)
     finally:
         line.close()
 
@@ -161,86 +161,6 @@ def _progress(quiet: bool) -> AbstractContextManager[Callable[[Progress], None]]
     from lentera.cli.scan_bar import ScanBar
 
     return ScanBar()
-
-
-def _show(result: ScanResult, words: Words, raw: bool) -> None:
-    if result.ignores_unit_ids:
-        typer.echo(words("scan.one_device"))
-    if not result.units:
-        typer.echo(words("scan.none", port=result.where))
-    else:
-        titles = [words(f"column.{name}") for name in ("settings", "id", "outcome", "model", "detail")]
-        rows = [
-            [str(one.settings or "-"), str(one.unit), words(f"outcome.{one.outcome}"), _model(one), _detail(one)]
-            for one in result.units
-        ]
-        output.print_table(titles, rows, right=frozenset({1}))
-    for one in result.units if raw else ():
-        for answer in one.raw:
-            typer.echo(f"{one.settings or ''} {one.unit}  > {answer.asked.hex(' ')}  < {answer.heard.hex(' ') or '-'}")
-    typer.echo(words("scan.done", count=len(result.units), seconds=result.seconds, questions=result.questions))
-    if result.not_asked:
-        places = ", ".join(dict.fromkeys(str(leg.settings) for leg in result.not_asked))
-        typer.echo(words("scan.not_asked", places=places))
-
-
-def _show_left_out(plan: NewConfig, words: Words) -> None:
-    """Say which meters must be set to other settings before they can be on this line."""
-    for left in plan.left_out:
-        if left.why == "other_settings":
-            place = {"unit": left.unit.unit, "settings": left.unit.settings, "wanted": plan.settings}
-            typer.echo(words("scan.reset", **place))
-
-
-def _model(one: FoundUnit) -> str:
-    if one.best is None:
-        return ", ".join(dict.fromkeys(candidate.profile for candidate in one.candidates)) or "-"
-    altered = [reader_words()("scan.swapped")] if one.best.swapped else []
-    altered += [f"{one.best.shift:+d}"] if one.best.shift else []
-    return one.best.profile + (f" ({', '.join(altered)})" if altered else "")
-
-
-def _detail(one: FoundUnit) -> str:
-    volts = [one.values[name] for name in ("voltage_l1", "voltage_l2", "voltage_l3") if name in one.values]
-    parts = [" ".join(f"{value:.0f}" for value in volts) + " V"] if volts else []
-    parts += [f"{one.values['frequency']:.2f} Hz"] if "frequency" in one.values else []
-    if one.best is None and not one.candidates and one.closest is not None:
-        parts.append(f"{one.closest.profile}? {one.closest.why_not}")
-    return ", ".join(parts)
-
-
-def _plain(result: ScanResult, raw: bool) -> dict[str, Any]:
-    return {
-        "where": result.where,
-        "seconds": round(result.seconds, 1),
-        "questions": result.questions,
-        "ignores_unit_ids": result.ignores_unit_ids,
-        "not_asked": [{"settings": str(leg.settings), "units": len(leg.units)} for leg in result.not_asked],
-        "units": [_plain_unit(one, raw) for one in result.units],
-    }
-
-
-def _plain_unit(one: FoundUnit, raw: bool) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    plain: dict[str, Any] = {
-        "settings": None if one.settings is None else str(one.settings),
-        "unit": one.unit,
-        "outcome": str(one.outcome),
-        "profile": None if one.best is None else one.best.profile,
-        "words_swapped": one.best is not None and one.best.swapped,
-        "address_shift": 0 if one.best is None else one.best.shift,
-        "candidates": [asdict(candidate) for candidate in one.candidates],
-        "closest": None if one.closest is None else asdict(one.closest),
-        "serial_number": one.serial_number,
-        "turnaround_ms": round(one.turnaround_s * 1000, 1),
-        "values": one.values,
-    }
-    if raw:
-        plain["raw"] = [
-            {"asked": answer.asked.hex(), "heard": answer.heard.hex(), "kind": str(answer.kind)} for answer in one.raw
-        ]
-    return plain
 
 
 def doctor(

@@ -10,13 +10,18 @@ from pathlib import Path
 import pytest
 
 from lentera.cli.commission import parse_ids, report
+from lentera.cli.scan_told import hints
 from lentera.language import Words
 from lentera_drivers.modbus.transport import LineSettings
 from lentera_gateway.commissioning.diagnosis import Cause, Finding
+from lentera_gateway.commissioning.found import Candidate, FoundUnit
+from lentera_gateway.commissioning.recognise import Undecided
 from lentera_sim import scenes
 from lentera_sim.ledger import Ledger
+from lentera_sim.wires.converter import Converter
 from lentera_sim.wires.serial_line import SerialLine, stations_of
 from lentera_sim.wires.settings import WireSettings
+from lentera_sim.wires.tcp_meter import TcpMeter
 from lentera_sim.wires.unit import ModbusUnit
 from tests.lentera.test_cli import run
 
@@ -50,6 +55,58 @@ async def test_a_scan_of_a_line_gives_a_configuration_that_the_check_accepts(lin
     again = await asyncio.to_thread(run, "gateway", "scan", str(line), *AT, *options)
     assert again.returncode == 1
     assert "there already" in again.stderr
+
+
+async def test_a_host_is_scanned_through_a_converter_and_as_modbus_tcp(tmp_path: Path) -> None:
+    settings, ledger = WireSettings(115_200), Ledger(tmp_path / "ledger.jsonl")
+    meter = scenes.SceneMeter(scenes.profile_of("eastron_sdm630"), 3, settings)
+    converter = Converter([scenes.station_of(meter)], ledger, settings)
+    host = TcpMeter({3: scenes.unit_of(meter)}, ledger)
+    file = tmp_path / "gateway.yaml"
+    for server, how, transport in ((converter, ["--rtu-over-tcp"], "rtu_over_tcp"), (host, [], "tcp")):
+        await server.open()
+        where = ("--host", "127.0.0.1", "--tcp-port", str(server.port), *how, "--units", "3", "--write", str(file))
+        done = await asyncio.to_thread(run, "gateway", "scan", *where)
+        await server.close()
+        assert done.returncode == 0, done.stderr
+        assert "eastron_sdm630" in done.stdout
+        assert f'transport: {transport}, host: "127.0.0.1", tcp_port: {server.port}' in file.read_text()
+        check = await asyncio.to_thread(run, "gateway", "check", str(file))
+        assert check.returncode == 0, check.stderr
+        file.unlink()
+
+
+async def test_a_host_on_which_nobody_answers_is_told_with_what_to_try(tmp_path: Path) -> None:
+    host = TcpMeter({}, Ledger(tmp_path / "ledger.jsonl"))
+    await host.open()
+    where = ("--host", "127.0.0.1", "--tcp-port", str(host.port), "--units", "1")
+    done = await asyncio.to_thread(run, "gateway", "scan", *where)
+    await host.close()
+    assert "--rtu-over-tcp" in done.stdout
+
+
+def test_what_is_undecided_is_told_with_what_to_look_for_in_both_languages() -> None:
+    maybe = (Candidate("eastron_sdm120"), Candidate("eastron_sdm630"), Candidate("eastron_sdm630", swapped=True))
+    why = (Undecided.DEAD_PHASE, Undecided.NO_LOAD)
+    unit = FoundUnit(LineSettings(9600, "N", 1), 5, candidates=maybe, undecided=why, dead_phases=("l2", "l3"))
+    english, indonesian = (hints(unit, scenes.catalogue(), Words(language)) for language in ("en", "id"))
+    assert english[:3] == [
+        "Unit 5 (9600 8N1) may be:",
+        "  - Eastron SDM120 (SDM120M), phases: 1 (eastron_sdm120)",
+        "  - Eastron SDM630-Modbus (V1/V2), phases: 3 (eastron_sdm630)",
+    ]
+    assert len(english) == len(indonesian) == 4
+    assert "L2, L3 without volts" in english[3]
+    assert "scan again when the lamps are on" in english[3]
+    assert "L2, L3 tanpa tegangan" in indonesian[3]
+    assert "pindai lagi saat lampu menyala" in indonesian[3]
+    assert hints(FoundUnit(None, 1), scenes.catalogue(), Words("en")) == []
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_every_reason_has_words(language: str) -> None:
+    for reason in Undecided:
+        assert Words(language)(f"undecided.{reason}", phases="L2") not in ("", f"undecided.{reason}")
 
 
 async def test_one_meter_is_read_by_quantity_and_by_register(line: Path) -> None:

@@ -9,6 +9,7 @@ from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer, Sign
 from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.profiles import IdentityKind, MeterProfile
 from lentera_drivers.profiles.sunspec import SunSpecError, discover
+from lentera_gateway.commissioning.evidence import dead_phases
 from lentera_gateway.commissioning.found import Candidate, FoundUnit
 from lentera_gateway.commissioning.hypothesis import identity_span
 from lentera_gateway.commissioning.image import Span
@@ -151,6 +152,8 @@ class Dialogue:
     def _note(self, verdict: Verdict, recogniser: Recogniser) -> None:
         found = self._found
         found.candidates = tuple(_candidate(one) for one in verdict.candidates)
+        found.undecided = verdict.undecided
+        found.dead_phases = dead_phases(verdict.candidates[0].values) if verdict.candidates else ()
         found.closest = None if verdict.closest is None else _candidate(verdict.closest)
         if self.clashes:
             found.outcome = Outcome.CLASH

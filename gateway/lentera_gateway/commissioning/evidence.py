@@ -74,6 +74,11 @@ def is_alive(values: Mapping[str, float]) -> bool:
     return any(values.get(f"voltage_{phase}", 0.0) >= ALIVE_V[0] for phase in PHASES)
 
 
+def dead_phases(values: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the phases that are measured and have no volts."""
+    return tuple(phase for phase in PHASES if values.get(f"voltage_{phase}", ALIVE_V[0]) < ALIVE_V[0])
+
+
 def has_load(values: Mapping[str, float]) -> bool:
     """Whether current or power flows."""
     return any(

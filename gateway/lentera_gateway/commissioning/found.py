@@ -8,7 +8,7 @@ from lentera_drivers.modbus.raw_answer import RawAnswer
 from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import MeterProfile
 from lentera_gateway.commissioning.image import Image
-from lentera_gateway.commissioning.recognise import Outcome
+from lentera_gateway.commissioning.recognise import Outcome, Undecided
 from lentera_gateway.commissioning.walk import Leg
 
 
@@ -35,6 +35,8 @@ class FoundUnit:
         profile: the profile as the unit has it (words swapped or addresses moved where it differs from `best`).
         best: the model, when it is identified.
         candidates: otherwise what it may be, best first.
+        undecided: why it is not said which of the candidates it is.
+        dead_phases: phases without volts, as the likeliest candidate reads them.
         closest: the model that fitted volts and hertz, and what spoke against it.
         values: what it says, by the identified profile.
         serial_number: what it tells about itself.
@@ -51,6 +53,8 @@ class FoundUnit:
     profile: MeterProfile | None = None
     best: Candidate | None = None
     candidates: tuple[Candidate, ...] = ()
+    undecided: tuple[Undecided, ...] = ()
+    dead_phases: tuple[str, ...] = ()
     closest: Candidate | None = None
     values: dict[str, float] = field(default_factory=dict[str, float])
     serial_number: str = ""

@@ -143,6 +143,7 @@ class Readdresser:
             raise ReaddressError(f"unit id {unit} is taken by another meter on this line; take another id")
         setting = profile.unit_id_register
         words = id_words(profile, unit)
+        await self._shows_its_id(profile)
         answer = await self._port.write(
             self._factory_id, setting.address if setting else 0, words, function_code=16, patience_s=1.0
         )
@@ -153,6 +154,22 @@ class Readdresser:
             )
         await self._prove(profile, unit, words)
         self.result.given.append(unit)
+
+    async def _shows_its_id(self, profile: MeterProfile) -> None:
+        """Read the factory's id where the model keeps it: nothing is written to a meter that has something else there.
+
+        Raises:
+            ReaddressError: it has.
+        """
+        setting = profile.unit_id_register
+        words = id_words(profile, self._factory_id)
+        span = Span(3, setting.address if setting else 0, len(words))
+        answer = await ask(self._port, self._factory_id, span, [], _PATIENCE_S)
+        if answer.kind is not AnswerKind.REPLY or answer.words != words:
+            raise ReaddressError(
+                f"the meter does not show its id {self._factory_id} where {profile.id} keeps it ({span}): it is "
+                "another model, and nothing was written; set its id with its buttons"
+            )
 
     async def _prove(self, profile: MeterProfile, unit: int, words: tuple[int, ...]) -> None:
         """Read the id back at the new id, and hear that the old one is silent."""

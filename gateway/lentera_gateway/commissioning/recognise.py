@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from lentera_drivers.profiles import MeterProfile, Register
+from lentera_drivers.profiles import IdentityKind, MeterProfile, Register
 from lentera_drivers.profiles import Verdict as ProbeVerdict
 from lentera_drivers.profiles.probe import probe
-from lentera_gateway.commissioning.evidence import BROKEN, Law, has_load, is_alive, weigh
+from lentera_gateway.commissioning.evidence import BROKEN, Law, dead_phases, has_load, is_alive, weigh
 from lentera_gateway.commissioning.hypothesis import (
     Hypothesis,
     hypotheses,
@@ -35,9 +35,23 @@ MARGIN_BITS: Final = 6.0
 """By how much the best profile must be ahead of every other that is not refuted."""
 _STRICT_RULES: Final = ("volts", "hertz", "power_factor", "counters")
 _IDENTITY_BITS: Final = 20.0
+_OWN_NAMES: Final = (IdentityKind.MODEL_CODE, IdentityKind.MODEL_NAME)
 _WORTH_NAMING_BITS: Final = 8.0
 _WORTH_READING_BITS: Final = 6.0
 _MOST_QUESTIONS: Final = 160
+
+
+class Undecided(StrEnum):
+    """Why it is not said what a unit is, though its answers fit a model."""
+
+    NO_LOAD = "no_load"
+    """No current flows: what tells relatives apart is zero."""
+    DEAD_PHASE = "dead_phase"
+    """A phase that the model measures has no volts: one phase is wired, or a fuse is out."""
+    SAME_ANSWERS = "same_answers"
+    """Several models would answer like this, under load too: only the nameplate tells them apart."""
+    NO_PROOF = "no_proof"
+    """One model fits, but too little of what it measures can be checked."""
 
 
 class Outcome(StrEnum):
@@ -78,6 +92,7 @@ class Verdict:
     best: Judgement | None
     candidates: tuple[Judgement, ...]
     closest: Judgement | None = None
+    undecided: tuple[Undecided, ...] = ()
 
 
 def judge(hypothesis: Hypothesis, image: Image) -> Judgement:
@@ -180,7 +195,7 @@ def next_span(judged: Sequence[Judgement], image: Image) -> Span | None:
     for one in sorted(worthy, key=lambda one: -one.bits):
         profile = one.hypothesis.profile
         told = [identity_span(profile, entry) for entry in profile.identity]
-        span = next((span for span in told if span not in image.asked), None) if one.identifies else None
+        span = next((span for span in told if span not in image.asked), None)
         if span is not None and not image.knows_no_function(span.function_code):
             return span
         wanted = [register for register in profile.registers if register.mandatory]
@@ -228,13 +243,33 @@ def conclude(judged: Iterable[Judgement]) -> Verdict:
         return Verdict(Outcome.UNKNOWN, None, (), closest)
     best = named[0]
     rivals = tuple(one for one in named[1:] if one.bits > best.bits - MARGIN_BITS)
-    sure = best.bits >= ENOUGH_BITS and (best.identifies or (not _has_identity(best) and has_load(best.values)))
-    sure = sure and not _probe_fails(best)
-    if sure and not rivals:
+    if _is_sure(best) and not rivals:
         return Verdict(Outcome.IDENTIFIED, best, (best,), closest)
     loaded = has_load(best.values) and is_alive(best.values)
     outcome = Outcome.AMBIGUOUS if loaded and rivals else Outcome.NEEDS_LOAD
-    return Verdict(outcome, None, (best, *rivals), closest)
+    return Verdict(outcome, None, (best, *rivals), closest, _undecided((best, *rivals)))
+
+
+def _is_sure(one: Judgement) -> bool:
+    """Whether a model is proved: volts of all phases and hertz, and something more that only it explains."""
+    if _probe_fails(one):
+        return False
+    if any(law.name in _OWN_NAMES and law.bits > 0 for law in one.laws):
+        return True  # the meter says itself what it is
+    more = any(law.bits > 0 for law in one.laws if law.name not in ("volts", "hertz"))
+    proved = one.identifies or (not _has_identity(one) and has_load(one.values))
+    return one.bits >= ENOUGH_BITS and more and proved
+
+
+def _undecided(candidates: Sequence[Judgement]) -> tuple[Undecided, ...]:
+    found: list[Undecided] = []
+    if any(dead_phases(one.values) for one in candidates):
+        found.append(Undecided.DEAD_PHASE)
+    if not any(has_load(one.values) for one in candidates):
+        found.append(Undecided.NO_LOAD)
+    elif len(candidates) > 1:
+        found.append(Undecided.SAME_ANSWERS)
+    return tuple(found) or (Undecided.NO_PROOF,)
 
 
 def _probe_fails(one: Judgement) -> bool:

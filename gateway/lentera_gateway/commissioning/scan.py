@@ -31,8 +31,8 @@ from lentera_gateway.commissioning.walk import (
 
 UNIFORM_S: Final = 115.0
 """A line whose units all have the same settings and low ids is not walked for longer than this."""
-MIXED_S: Final = 580.0
-"""Any other line; `--minutes` says otherwise."""
+MIXED_S: Final = 570.0
+"""Any other line: ten minutes with the recognition of who was found last; `--minutes` says otherwise."""
 _CLOSER_S: Final = 0.6
 _QUIET_S: Final = 0.3
 _BEFORE: Final = 3

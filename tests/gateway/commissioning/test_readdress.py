@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
+from pymodbus.pdu.register_message import WriteMultipleRegistersRequest
 
 from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.modbus.transport import LineSettings
@@ -84,8 +85,25 @@ def test_two_new_meters_at_once_are_not_written_to() -> None:
     assert [station.unit_id for station in both] == [1, 1]
 
 
+class Locked(ModbusUnit):
+    """Shows its id, and takes no other until it is in set-up mode."""
+
+    def answer(self, request: ModbusPDU) -> Answer | None:
+        if isinstance(request, WriteMultipleRegistersRequest):
+            return Answer(ExceptionResponse(request.function_code, 2), self.device)
+        return super().answer(request)
+
+
 def test_a_meter_that_refuses_is_to_be_put_into_set_up_mode() -> None:
+    meter = new_meter()
+    values = scenes.measured(meter)
     with pytest.raises(ReaddressError, match="-SET-"):
+        give([Station(Locked("meter", meter.profile, lambda: values), 1)])
+
+
+def test_a_meter_that_has_something_else_in_the_register_of_its_id_is_not_written_to() -> None:
+    """As an unknown relative has: its volts and hertz are those of a model that is known."""
+    with pytest.raises(ReaddressError, match="nothing was written"):
         give(stations(new_meter(takes_id=False)))
 
 
