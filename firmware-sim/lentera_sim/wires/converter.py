@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from lentera_sim.ledger import Ledger
+from lentera_sim.wires.listener import Listener
 from lentera_sim.wires.medium import Medium
 from lentera_sim.wires.receipts import Receipts
 from lentera_sim.wires.settings import WireSettings
@@ -13,7 +14,7 @@ from lentera_sim.wires.station import Station
 from lentera_sim.wires.unit import READER_TIMEOUT_S, Answer
 
 
-class Converter:
+class Converter(Listener):
     """A converter that passes bytes on between a TCP connection and its line, at its own settings.
 
     A new connection takes the line over, as these devices do that allow one: the old one is closed. Bytes that arrive
@@ -35,53 +36,22 @@ class Converter:
         seed: int = 0,
     ) -> None:
         """Hang the stations on the converter's line; port 0 takes a free one."""
-        self.host = host
-        self.port = port
+        super().__init__(host, port)
         self.timeout_s = READER_TIMEOUT_S
         self.medium = Medium(stations, self._deliver, seed=seed)
         self.medium.reader_settings = settings or (stations[0].settings if stations else WireSettings())
         for station in stations:
             station.note = self._note
         self._receipts = Receipts(ledger)
-        self._server: asyncio.Server | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-
-    async def open(self) -> None:
-        """Begin to listen."""
-        self._server = await asyncio.start_server(self._accept, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop listening and let the reader go; answers already given are written down."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await super().close()
         self.medium.close()
-        self._server = None
 
-    @property
-    def is_plugged(self) -> bool:
-        """Whether the converter is on the network."""
-        return self._server is not None
-
-    async def unplug(self) -> None:
-        """Take the converter off the network until `plug`."""
-        await self.close()
-
-    async def plug(self) -> None:
-        """Put the converter back on its port."""
-        if self._server is None:
-            await self.open()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass bytes on both ways until the reader goes, or another takes the line over."""
         if self._writer is not None:
             self._writer.close()
         self._writer = writer
@@ -100,7 +70,6 @@ class Converter:
                 self._receipts.settle(arrived=arrived)
                 self._writer = None
                 self.medium.settle()
-            writer.close()
 
     def _deliver(self, data: bytes) -> None:
         if self._writer is not None and not self._writer.is_closing():

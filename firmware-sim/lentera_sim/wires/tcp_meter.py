@@ -13,6 +13,7 @@ from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from lentera_sim.ledger import Ledger
+from lentera_sim.wires.listener import Listener
 from lentera_sim.wires.receipts import Receipts
 from lentera_sim.wires.unit import READER_TIMEOUT_S, Answer, ModbusUnit, respond
 
@@ -34,7 +35,7 @@ class TcpFaults:
     mixes: bool = False
 
 
-class TcpMeter:
+class TcpMeter(Listener):
     """A server of Modbus TCP units. After `open`, `port` is the port it listens on.
 
     Attributes:
@@ -45,49 +46,14 @@ class TcpMeter:
         self, units: Mapping[int, ModbusUnit], ledger: Ledger, *, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         """Describe the server; port 0 takes a free one."""
+        super().__init__(host, port)
         self.units = units
-        self.host = host
-        self.port = port
         self.faults = TcpFaults()
         self.timeout_s = READER_TIMEOUT_S
         self._ledger = ledger
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
-        """Begin to listen."""
-        self._server = await asyncio.start_server(self._accept, self.host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        """Stop listening and close every connection; answers already given are written down."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        self._server = None
-
-    @property
-    def is_plugged(self) -> bool:
-        """Whether the host is on the network."""
-        return self._server is not None
-
-    async def unplug(self) -> None:
-        """Take the host off the network: connections end and new ones are refused, until `plug`."""
-        await self.close()
-
-    async def plug(self) -> None:
-        """Put the host back on its port."""
-        if self._server is None:
-            await self.open()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one client until it goes."""
         receipts = Receipts(self._ledger)
         arrived = True
         try:
@@ -98,7 +64,6 @@ class TcpMeter:
             pass  # The server is closing; what was sent has been sent.
         finally:
             receipts.settle(arrived=arrived)
-            writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, receipts: Receipts) -> None:
         framer = FramerSocket(DecodePDU(True))
