@@ -22,7 +22,7 @@ EPILOG = """Examples:
 
 \b
   lentera sim line fresh --dir /tmp/line             twelve new meters, all at id 1 and switched off
-  lentera gateway readdress /tmp/line/line --count 12
+  lentera gateway readdress /tmp/line/line --ids 1-12
   lentera sim fault unit-1 dead --off --dir /tmp/line      switches the first on
 
 \b
