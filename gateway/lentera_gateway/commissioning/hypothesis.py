@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from lentera_drivers.profiles import AddressMode, Endianness, Identity, MeterProfile, Register
@@ -59,10 +60,30 @@ class Hypothesis:
         return ", ".join(parts)
 
 
-def hypotheses(profiles: Iterable[MeterProfile], tier: int) -> list[Hypothesis]:
+class _Catalogue:
+    """Profiles that are the same objects: a scan asks for their variants anew for every unit, and they are many."""
+
+    def __init__(self, profiles: Iterable[MeterProfile]) -> None:
+        self.profiles = tuple(profiles)
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.profiles)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Catalogue) or len(self.profiles) != len(other.profiles):
+            return False
+        return all(mine is yours for mine, yours in zip(self.profiles, other.profiles, strict=True))
+
+
+def hypotheses(profiles: Iterable[MeterProfile], tier: int) -> tuple[Hypothesis, ...]:
     """Return what a unit may be, with exactly `tier` things different from what is written (0, 1 or 2)."""
+    return _hypotheses(_Catalogue(profiles), tier)
+
+
+@lru_cache(maxsize=8)
+def _hypotheses(catalogue: _Catalogue, tier: int) -> tuple[Hypothesis, ...]:
     found: list[Hypothesis] = []
-    for profile in profiles:
+    for profile in catalogue.profiles:
         if profile.address_mode is AddressMode.RELATIVE:
             continue  # where it stands is found by walking the device's models
         for swapped in (False, True):
@@ -72,7 +93,7 @@ def hypotheses(profiles: Iterable[MeterProfile], tier: int) -> list[Hypothesis]:
                 varied = vary(profile, swapped=swapped, shift=shift)
                 if varied is not None:
                     found.append(Hypothesis(varied, profile.id, swapped, shift))
-    return found
+    return tuple(found)
 
 
 def vary(profile: MeterProfile, *, swapped: bool, shift: int) -> MeterProfile | None:

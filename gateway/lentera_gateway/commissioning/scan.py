@@ -31,8 +31,10 @@ from lentera_gateway.commissioning.walk import (
 
 UNIFORM_S: Final = 115.0
 """A line whose units all have the same settings and low ids is not walked for longer than this."""
-MIXED_S: Final = 570.0
-"""Any other line: ten minutes with the recognition of who was found last; `--minutes` says otherwise."""
+MIXED_S: Final = 590.0
+"""Any other line, with the recognition of who was found last; `--minutes` says otherwise."""
+_RECOGNITION_S: Final = 4.0
+"""What it takes to recognise a unit of a slow line."""
 _CLOSER_S: Final = 0.6
 _QUIET_S: Final = 0.3
 _BEFORE: Final = 3
@@ -241,7 +243,10 @@ class Scan:
         expect = self._wish.expect
         if expect is not None and len(self._found) >= expect:
             return True
-        return self._now() - self._begun >= self._limit_s
+        limit_s = self._limit_s
+        waiting = sum(one.outcome is None for one in self._found.values())
+        spare_s = waiting * _RECOGNITION_S if limit_s == MIXED_S else 0.0
+        return self._now() - self._begun + spare_s >= limit_s
 
     @property
     def _limit_s(self) -> float:

@@ -113,13 +113,18 @@ def further_legs(usual: Sequence[LineSettings], lived_in: Sequence[LineSettings]
     common = [settings for settings in usual if settings.baud in _USUAL_BAUDS]
     rest = [settings for settings in common if settings not in lived_in]
     legs = [Leg(Stage.LIVED_IN, settings, others, patience_s(settings)) for settings in lived_in]
-    legs += [_again(settings, everybody) for settings in lived_in]
+    legs += [_again(settings, everybody) for settings in _fastest_first(lived_in)]
     legs += [Leg(Stage.REST, settings, others, patience_s(settings)) for settings in rest]
-    legs += [_again(settings, everybody) for settings in rest]
+    legs += [_again(settings, everybody) for settings in _fastest_first(rest)]
     legs += [Leg(Stage.SLOW, settings, everybody[:FIRST_UNITS], PATIENT_S) for settings in (*lived_in, *rest)]
     legs += [Leg(Stage.RARE, settings, others, patience_s(settings)) for settings in usual if settings not in common]
     legs += [Leg(Stage.RARE, settings, everybody, patience_s(settings)) for settings in rare_settings(usual)]
     return legs
+
+
+def _fastest_first(settings: Iterable[LineSettings]) -> list[LineSettings]:
+    """Where time ends, it shall end with what takes longest."""
+    return sorted(settings, key=lambda one: -one.baud)
 
 
 def _again(settings: LineSettings, units: Sequence[int]) -> Leg:
