@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _words = reader_words()
 LATENCY_S = 0.02
-"""How much later than on the wire a serial adapter may hand bytes over."""
+"""How much later than on the wire bytes may be seen, where nothing is known of the adapter or network."""
+_SCHEDULING_MS = 4
 
 Line = Annotated[Path, typer.Argument(metavar="PORT", help=_words("help.commission.line"))]
 Json = Annotated[bool, typer.Option("--json", help=_words("help.commission.json"))]
@@ -64,14 +65,24 @@ def meters() -> list[MeterProfile]:
     return [profile for profile in map(load_profile, list_profiles()) if isinstance(profile, MeterProfile)]
 
 
+def latency_s(timer_ms: int | None) -> float:
+    """Return how much later than on the wire an adapter with this latency timer hands bytes over, in seconds.
+
+    A scan waits so much longer for each of thousands of answers, so a quick adapter shall not be waited for.
+    """
+    return LATENCY_S if timer_ms is None else (timer_ms + _SCHEDULING_MS) / 1000
+
+
 async def open_line(port: Path, settings: LineSettings) -> RawPort:
     """Open a serial port for single questions; a port that cannot be opened ends the command with words."""
     from lentera_drivers.modbus.raw_port import RawPort
+    from lentera_drivers.modbus.serial_health import serial_health
     from lentera_drivers.modbus.serial_port import open_serial
 
-    raw = RawPort(latency_s=LATENCY_S)
+    raw = RawPort()
     try:
         await raw.open_serial(open_serial(port), settings)
+        raw.latency_s = latency_s(serial_health(port).latency_timer_ms)
     except OSError as error:
         output.print_error(str(error.strerror or error), code="port")
         raise typer.Exit(1) from error

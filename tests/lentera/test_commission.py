@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lentera.cli.commission import parse_ids, report
+from lentera.cli.commission import latency_s, parse_ids, report
 from lentera.cli.scan_told import hints
 from lentera.language import Words
 from lentera_drivers.modbus.transport import LineSettings
@@ -153,6 +153,12 @@ def test_every_cause_is_told_in_both_languages_in_at_most_600_characters() -> No
             told = report(found, words, "/dev/serial/by-id/" + "y" * 200, settings)
             assert len(told) <= 600
             assert len(told.splitlines()) >= 2
+
+
+def test_a_scan_waits_for_an_adapter_no_longer_than_its_timer_says() -> None:
+    assert latency_s(1) == 0.005
+    assert latency_s(16) == 0.02
+    assert latency_s(None) == 0.02
 
 
 def test_unit_ids_are_read_as_people_write_them() -> None:

@@ -49,6 +49,7 @@ def test_twelve_meters_from_id_1_get_ids_1_to_12() -> None:
             station.powered = True
             await readdresser.give(await waiting, unit)
             assert station.unit_id == unit
+        assert asyncio.get_running_loop().time() - 12 * 20 < 180, "the walking aside"
         return readdresser.result.given
 
     assert run_in_virtual_time(work()) == [*range(2, 13), 1]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse
+from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
 from lentera_drivers.modbus.raw_answer import Framing
 from lentera_drivers.modbus.raw_port import RawPort
@@ -107,11 +108,25 @@ async def test_the_meters_of_a_host_become_a_configuration_that_the_check_accept
     assert write_config(file, plan, bus, "gw-new", "wss://cloud.example/v1/link") == 10
     report = check_config(file)
     assert report.ok, report.errors
-    for name, text in plan.profiles.items():
-        mine = load_profile(str(tmp_path / name))
+    for at, name in (
+        (3, "eastron_sdm630_swapped"),
+        (5, "schneider_pm5110_plus1"),
+        (6, "siemens_pac3200_swapped_minus1"),
+    ):
+        mine = load_profile(str(tmp_path / f"{name}.yaml"))
         assert isinstance(mine, MeterProfile)
-        assert mine.id == name.removesuffix(".yaml")
-        assert text
+        assert mine.id == name
+        assert read(units[at], mine, "voltage_l1") == pytest.approx(scenes.measured(SceneMeter(mine, at))["voltage_l1"])
+
+
+def read(meter: ModbusUnit, profile: MeterProfile, quantity: str) -> float:
+    """Read one value of a meter by a profile."""
+    register = next(one for one in profile.registers if one.quantity == quantity)
+    is_input = profile.function_code_of(register) == 4
+    kind = ReadInputRegistersRequest if is_input else ReadHoldingRegistersRequest
+    answer = meter.answer(kind(address=register.address, count=register.count, dev_id=1))
+    assert answer is not None
+    return profile.decode(dict(enumerate(answer.pdu.registers, start=register.address)))[quantity]
 
 
 @pytest.mark.parametrize("base", [0, 40_000, 50_000])
