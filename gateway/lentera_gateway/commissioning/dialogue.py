@@ -21,6 +21,9 @@ LINGER_S: Final = 0.25
 _TRIES: Final = 3
 _CLASH_GARBLED: Final = 3
 _CLASH_SHARE: Final = 0.2
+_SHORT_QUESTIONS: Final = 8
+_NOISE_LETS_THROUGH: Final = 3
+"""So many short answers get through where 2 % of characters are broken; of two units at once hardly ever."""
 _SILENT_ANYWAY: Final = 3
 _SPARE_S: Final = 0.1
 _MOST_RAW: Final = 200
@@ -47,6 +50,8 @@ class Dialogue:
         self._asked = 0
         self._silent = 0
         self._second_answer = any(Sign.SECOND_ANSWER in answer.signs for answer in found.raw)
+        self._always_broken = False
+        self._only_noise = False
         self._patience_s = max(0.15, 3 * found.turnaround_s + _SPARE_S)
 
     async def run(self) -> None:
@@ -63,13 +68,26 @@ class Dialogue:
 
     @property
     def clashes(self) -> bool:
-        """Whether what came back so far is of two units: two answers to a question, or broken ones again and again."""
+        """Whether what came back so far is of two units: two answers to a question, or even short ones broken."""
+        return self._second_answer or self._always_broken
+
+    async def _suspect(self) -> None:
+        """Where answers break again and again, tell two units from a noisy line, on which short answers get through."""
         often = self._found.garbled >= _CLASH_GARBLED and self._found.garbled >= _CLASH_SHARE * self._asked
-        return self._second_answer or often
+        if self.clashes or self._only_noise or not often:
+            return
+        clean = 0
+        for _ in range(_SHORT_QUESTIONS):
+            answer = await self._port.read(self._found.unit, 4, 0, 2, patience_s=self._patience_s, linger_s=LINGER_S)
+            self._second_answer = self._second_answer or Sign.SECOND_ANSWER in answer.signs
+            clean += answer.answered
+        self._only_noise = clean >= _NOISE_LETS_THROUGH
+        self._always_broken = not self._only_noise
 
     async def _talk(self, recogniser: Recogniser, linger_s: float = 0.0) -> None:
         while not self.clashes and (span := recogniser.ask()) is not None:
             answer = await self._ask(span, linger_s)
+            await self._suspect()
             linger_s = 0.0
             if answer.kind is AnswerKind.REPLY:
                 recogniser.answer(span, answer.words)

@@ -47,6 +47,8 @@ _NOT_THERE: Final = (10, 11)
 _HOST_PATIENCE_S: Final = 0.5
 _FIRST_HOST_PATIENCE_S: Final = 3.0
 _STRANGE_UNITS: Final = (213, 99)
+_NOBODYS_UNIT: Final = 250
+"""Reserved by the protocol: no unit may have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ class Scan:
             answer = await self._ask(unit, leg.patience_s if unit != leg.units[-1] else PATIENT_S)
             if _is_there(answer):
                 self._meet(leg.settings, unit, answer)
-            if answer.kind is AnswerKind.NOISE or (answer.answered and stray_bytes(answer) >= SHORTEST_FRAME):
+            if _is_talk(answer) or (answer.answered and stray_bytes(answer) >= SHORTEST_FRAME):
                 await self._look_closer(leg, turn, answer)
 
     async def _look_closer(self, leg: Leg, turn: int, heard: RawAnswer) -> None:
@@ -217,7 +219,10 @@ class Scan:
         clean = next((answer for answer in answers if _is_there(answer)), None)
         if clean is not None:
             self._meet(settings, unit, clean)
-        elif all(answer.kind is AnswerKind.NOISE for answer in answers):
+        elif all(_is_talk(answer) for answer in answers):
+            nobodys = await self._ask(_NOBODYS_UNIT, patience_s, LINGER_S)
+            if nobodys.kind is not AnswerKind.SILENCE:
+                return False  # the line makes noise whoever is asked
             self._meet(settings, unit, first).garbled += len(answers)
         return (settings, unit) in self._found
 
@@ -277,6 +282,11 @@ class Scan:
 
 def _is_there(answer: RawAnswer) -> bool:
     return answer.answered and answer.exception_code not in _NOT_THERE
+
+
+def _is_talk(answer: RawAnswer) -> bool:
+    """Whether there are bytes that are no answer; a break is none: it says that the line is wired wrongly."""
+    return answer.kind is AnswerKind.NOISE and Sign.ALL_ZERO not in answer.signs
 
 
 def _only(leg: Leg, units: Sequence[int]) -> Leg:

@@ -70,9 +70,14 @@ def scan(scene: scenes.Scene, wish: ScanWish | None = None, *, seed: int = 0, de
 
     async def work() -> ScanResult:
         port = RawPort()
+        talker = scenes.chatterer_of(scene, line.medium)
         connect: OpenSerial = DeafLine(line).open if deaf else line.open
         await port.open_serial(connect, LineSettings())
-        return await Scan(port, scenes.catalogue(), wish).run("memory")
+        try:
+            return await Scan(port, scenes.catalogue(), wish).run("memory")
+        finally:
+            if talker is not None:
+                talker.stop()
 
     return run_in_virtual_time(work())
 
