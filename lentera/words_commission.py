@@ -95,6 +95,10 @@ Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan d
         "{count} found in {seconds:.0f} s with {questions} questions.",
         "{count} ditemukan dalam {seconds:.0f} dtk dengan {questions} pertanyaan.",
     ),
+    "scan.noisy": (
+        "Many answers were broken: look for the cause with `lentera gateway doctor {port}`, then scan again.",
+        "Banyak jawaban rusak: cari sebabnya dengan `lentera gateway doctor {port}`, lalu pindai lagi.",
+    ),
     "scan.not_asked": (
         "Not asked: {places}. Give --minutes 20 for everything.",
         "Belum ditanya: {places}. Beri --minutes 20 untuk semuanya.",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from lentera_gateway.commissioning.found import FoundUnit, ScanResult
     from lentera_gateway.commissioning.new_config import NewConfig
 
+_NOISY_SHARE = 0.03
+"""Share of broken answers from which a list of meters is not to be relied on."""
+
 
 def show(result: ScanResult, profiles: Sequence[MeterProfile], words: Words, *, raw: bool, is_host: bool) -> None:
     """Print what a scan has found, as a table, and what to do about what it could not decide."""
@@ -36,6 +39,8 @@ def show(result: ScanResult, profiles: Sequence[MeterProfile], words: Words, *, 
         for line in hints(one, profiles, words):
             typer.echo(line)
     typer.echo(words("scan.done", count=len(result.units), seconds=result.seconds, questions=result.questions))
+    if sum(one.garbled for one in result.units) > _NOISY_SHARE * result.questions and not is_host:
+        typer.echo(words("scan.noisy", port=result.where))
     if result.not_asked:
         places = ", ".join(dict.fromkeys(str(leg.settings) for leg in result.not_asked))
         typer.echo(words("scan.not_asked", places=places))

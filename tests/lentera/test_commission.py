@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from lentera.cli.commission import latency_s, parse_ids, report
-from lentera.cli.scan_told import hints
+from lentera.cli.scan_told import hints, show
 from lentera.language import Words
 from lentera_drivers.modbus.transport import LineSettings
 from lentera_gateway.commissioning.diagnosis import Cause, Finding
-from lentera_gateway.commissioning.found import Candidate, FoundUnit
-from lentera_gateway.commissioning.recognise import Undecided
+from lentera_gateway.commissioning.found import Candidate, FoundUnit, ScanResult
+from lentera_gateway.commissioning.recognise import Outcome, Undecided
 from lentera_sim import scenes
 from lentera_sim.ledger import Ledger
 from lentera_sim.wires.converter import Converter
@@ -101,6 +101,13 @@ def test_what_is_undecided_is_told_with_what_to_look_for_in_both_languages() -> 
     assert "L2, L3 tanpa tegangan" in indonesian[3]
     assert "pindai lagi saat lampu menyala" in indonesian[3]
     assert hints(FoundUnit(None, 1), scenes.catalogue(), Words("en")) == []
+
+
+@pytest.mark.parametrize(("garbled", "is_told"), [(20, True), (1, False)])
+def test_a_list_from_a_noisy_line_says_so(garbled: int, is_told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    unit = FoundUnit(LineSettings(9600, "N", 1), 5, outcome=Outcome.UNKNOWN, garbled=garbled)
+    show(ScanResult("/dev/ttyUSB0", (unit,), 60.0, 200), [], Words("en"), raw=False, is_host=False)
+    assert ("Many answers were broken" in capsys.readouterr().out) == is_told
 
 
 @pytest.mark.parametrize("language", ["en", "id"])
