@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _UNREAD_WAIT_S = 1.0
 _UNREAD_LOOK_S = 0.002
+_KERNEL_S = 0.005
+"""The kernel brings bytes from one end of a pseudo-terminal to the other by a thread of its own: only then are they
+counted as unread."""
 _BAUDS = {
     getattr(termios, f"B{baud}"): baud
     for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115_200)
@@ -163,6 +166,7 @@ class SerialLine:
         """Return whether the reader has taken every byte of the answer."""
         loop = asyncio.get_running_loop()
         deadline_s, question = loop.time() + _UNREAD_WAIT_S, self._questions
+        await asyncio.sleep(_KERNEL_S)
         while self._fds is not None:
             waiting = fcntl.ioctl(self._fds[1], termios.FIONREAD, b"\0" * 4)
             if struct.unpack("i", waiting)[0] == 0:
