@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json as plain_json
+import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -45,7 +47,21 @@ class Running:
         from lentera_gateway.by_hand import ANSWER_WITHIN_S
         from lentera_gateway.control_client import ask
 
-        return ask(self.socket, request, ANSWER_WITHIN_S + _SPARE_S)
+        with _interruptible():
+            return ask(self.socket, request, ANSWER_WITHIN_S + _SPARE_S)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end what blocks: the event loop's own handler only cancels, which a blocking call does not notice."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from lentera_drivers.profiles import MeterProfile, load_profile
 from lentera_gateway import control
 from lentera_gateway.clock import system_wall_ms
 from lentera_gateway.control_client import ControlAnswerError, ask
-from lentera_gateway.control_path import socket_path
+from lentera_gateway.control_path import short_address, socket_path
 from lentera_sim.street import StreetPlan
 from lentera_sim.wires.station import Station
 from lentera_sim.wires.unit import Answer, ModbusUnit
@@ -252,6 +252,29 @@ async def test_a_gateway_that_stops_meanwhile_is_told_and_asked_again_when_it_is
         assert (await heard("values"))["values"]
         watching.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(watching.wait(), 10) in (0, 1)
+
+
+async def test_ctrl_c_ends_a_watch_whose_gateway_does_not_answer(tmp_path):
+    folder = tmp_path / "run"
+    async with board(folder, PLAN, start=False):
+        path = socket_path(folder / "journal" / "memory")
+        path.parent.mkdir(parents=True)
+        asked = asyncio.Event()
+
+        async def silent(reader, writer):
+            if await reader.read(1):  # only looking whether somebody is there gives nothing to read
+                asked.set()
+                await reader.read()
+            writer.close()
+
+        with short_address(path) as address:
+            server = await asyncio.start_unix_server(silent, address)
+        async with server:
+            watching = await begin(folder, "watch", CABINET)
+            async with asyncio.timeout(20):
+                await asked.wait()
+            watching.send_signal(signal.SIGINT)
+            assert await asyncio.wait_for(watching.wait(), 20) in (0, 1, 130)
 
 
 async def test_a_port_that_is_loaded_to_the_brim_still_answers_within_its_patience(tmp_path):
