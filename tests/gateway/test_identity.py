@@ -1,4 +1,4 @@
-"""The key file, and how long a gateway waits before it knocks again."""
+"""The key file: made once, for its user alone, and what is wrong with it is said."""
 
 import os
 import stat
@@ -8,21 +8,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from lentera_gateway.link import KeyFileError, load_key, make_key, public_key_text
-from lentera_gateway.link.backoff import Backoff
-
-
-def test_backoff_doubles_with_jitter_is_bounded_and_forgets_after_a_healthy_minute():
-    backoff = Backoff(first_s=1, max_s=60)
-    waits = []
-    for _ in range(10):
-        waits.append((backoff.wait_s(0.0), backoff.wait_s(1.0)))
-        backoff = backoff.failed()
-    assert waits[:3] == [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0)]
-    assert waits[-1] == (30.0, 60.0)
-    assert backoff.failed(lasted_s=59).failures == 11
-    assert backoff.failed(lasted_s=60).failures == 0
-    assert [backoff.wait_s(chance, at_least_s=300) for chance in (0.0, 0.5, 1.0)] == [300, 375, 450]
-    assert Backoff(failures=10_000).wait_s(1.0) == 60.0
 
 
 def test_a_key_is_made_once_for_its_user_alone(tmp_path):

@@ -13,7 +13,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from lentera_gateway.link.backoff import Backoff
+from lentera_gateway.link.backoff import Backoff, asked_wait_s
 from lentera_gateway.link.connection import Connection, LinkClosedError, LinkParts
 from lentera_gateway.link.key import make_token
 from lentera_gateway.link.liveness import LinkTiming
@@ -35,14 +35,15 @@ class LinkRefusedError(LenteraError):
 
     code: ClassVar[str] = "link_refused"
 
-    def __init__(self, status: int, why: str, nonce: str | None) -> None:
-        """Keep the HTTP status, what the server says, and the nonce it may offer."""
+    def __init__(self, status: int, why: str, nonce: str | None, retry_after_s: float) -> None:
+        """Keep the HTTP status, what the server says, the nonce it may offer, and when it wants to see us again."""
         hint = ""
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             hint = "; is this gateway registered with its present public key, and not revoked?"
         super().__init__(f"the cloud answers {status}: {why}{hint}")
         self.status = status
         self.nonce = nonce
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(slots=True)
@@ -95,10 +96,10 @@ class LinkClient:
             retry_after_s = 0.0
             try:
                 await self._connect_once()
-            except LinkClosedError as error:
+            except (LinkClosedError, LinkRefusedError) as error:
                 retry_after_s = error.retry_after_s
                 opened_ms = self._lost(str(error))
-            except (LinkRefusedError, ProtocolError) as error:
+            except ProtocolError as error:
                 opened_ms = self._lost(str(error))
             except (OSError, TimeoutError, WebSocketException) as error:
                 opened_ms = self._lost(f"{type(error).__name__}: {error}")
@@ -155,7 +156,9 @@ class LinkClient:
         except InvalidStatus as error:
             body = bytes(error.response.body or b"")
             why, offered = _problem(body)
-            raise LinkRefusedError(error.response.status_code, why, offered) from error
+            headers = error.response.headers
+            asked_s = asked_wait_s(headers.get("Retry-After"), headers.get("Date"))
+            raise LinkRefusedError(error.response.status_code, why, offered, asked_s) from error
 
 
 async def _close(websocket: ClientConnection) -> None:
