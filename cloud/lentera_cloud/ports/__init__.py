@@ -14,7 +14,7 @@ from lentera_cloud.ports.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
-from lentera_cloud.ports.registry import Commands, Devices, Gateways, Jobs, Receipts, Registry, Tenants
+from lentera_cloud.ports.registry import Commands, Devices, Gateways, Jobs, Receipts, Registry, Spans, Tenants
 from lentera_cloud.ports.rows import ApiToken, CommandRecord, CommandRow, DeviceRow, GatewayRow, RefusalCount
 from lentera_cloud.ports.series import Aggregate, LatestValue, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
 
@@ -39,6 +39,7 @@ __all__ = [
     "SeriesPoint",
     "SeriesQuery",
     "SeriesResult",
+    "Spans",
     "StoreError",
     "StoreRefusedError",
     "StoreSchemaError",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from lentera_cloud.domain.receipts import IntervalSet
+from lentera_cloud.domain.spans import Range, StoredSpan
 from lentera_cloud.ports.rows import ApiToken, CommandRecord, CommandRow, DeviceRow, GatewayRow, RefusalCount
 from lentera_model.batch import BatchKey
 from lentera_model.commands import Execution
@@ -172,6 +173,26 @@ class Receipts(Protocol):
         ...
 
 
+class Spans(Protocol):
+    """Which times of each device may hold readings already."""
+
+    async def claim(self, tenant: str, spans: Sequence[StoredSpan], now_ms: int) -> dict[str, list[Range]]:
+        """Note in one transaction that readings of these spans are about to be stored, before they are.
+
+        Returns the ranges (both ends included) of them that were claimed earlier, by any replica, in any epoch: there
+        alone the store may hold values already. A device that meets nothing is absent. Claiming again is no error.
+        """
+        ...
+
+    async def of_device(self, tenant: str, device_id: str) -> list[StoredSpan]:
+        """The spans of a device, the oldest first; each may cover somewhat more than is stored."""
+        ...
+
+    async def fold(self, older_than_ms: int) -> int:
+        """Worker: of devices with many spans, join those that have not grown since then; return how many rows went."""
+        ...
+
+
 class Jobs(Protocol):
     """Leases, so that one of several workers does a background job."""
 
@@ -204,6 +225,9 @@ class Registry(Protocol):
 
     @property
     def receipts(self) -> Receipts: ...  # noqa: D102
+
+    @property
+    def spans(self) -> Spans: ...  # noqa: D102
 
     @property
     def jobs(self) -> Jobs: ...  # noqa: D102

@@ -8,6 +8,7 @@ from lentera_cloud.adapters.sql.devices import SqlDevices
 from lentera_cloud.adapters.sql.gateways import SqlGateways
 from lentera_cloud.adapters.sql.jobs import SqlJobs
 from lentera_cloud.adapters.sql.receipts import SqlReceipts
+from lentera_cloud.adapters.sql.spans import SqlSpans
 from lentera_cloud.adapters.sql.tenants import SqlTenants
 
 
@@ -22,6 +23,7 @@ class SqlRegistry:
         self.devices = SqlDevices(self._database)
         self.commands = SqlCommands(self._database)
         self.receipts = SqlReceipts(self._database)
+        self.spans = SqlSpans(self._database)
         self.jobs = SqlJobs(self._database)
 
     async def start(self) -> None:

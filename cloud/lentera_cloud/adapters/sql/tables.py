@@ -157,6 +157,17 @@ receipt_range = Table(
     Column("changed_at_ms", BigInteger, nullable=False),
 )
 
+stored_span = Table(
+    "stored_span",
+    metadata,
+    _id("tenant", primary_key=True),
+    _id("device_id", primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("from_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+)
+
 refusal = Table(
     "refusal",
     metadata,
