@@ -25,13 +25,11 @@ READY_WITHIN_S = 30.0
 _OWN_WORDS = ("level_commanded_percent", "device_fault")
 
 
-@dataclass
-class Board:
-    """The running parts and what to ask of them."""
+@dataclass(kw_only=True)
+class GatewayProcess:
+    """A gateway as a process of its own: its run folder holds its configuration, its log and its journal."""
 
     run_dir: Path
-    cloud: OpenCloud
-    street: RunningStreet
     process: asyncio.subprocess.Process | None = None
     command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "lentera_gateway"])
     peak_rss_bytes: int = 0
@@ -99,6 +97,14 @@ class Board:
         self.process = None
         return loop.time() - begin
 
+
+@dataclass(kw_only=True)
+class Board(GatewayProcess):
+    """A gateway, its street and its test cloud, and what to ask of them."""
+
+    cloud: OpenCloud
+    street: RunningStreet
+
     def audit(
         self, counts: Callable[[int], bool] = lambda at_ms: True, repeat_window_ms: int = REPEAT_WINDOW_MS
     ) -> AuditResult:
@@ -125,7 +131,7 @@ async def board(run_dir: Path, plan: StreetPlan, start: bool = True, **knobs: An
     cloud = OpenCloud(load_key(run_dir / "key.pem").public_key(), gateway=plan.gateway, **knobs)
     await cloud.start()
     street = await open_street(plan, run_dir, cloud_url=cloud.url, key_file="key.pem")
-    it = Board(run_dir, cloud, street)
+    it = Board(run_dir=run_dir, cloud=cloud, street=street)
     try:
         if start:
             await it.start()
