@@ -14,8 +14,28 @@ from lentera_cloud.ports.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
-from lentera_cloud.ports.registry import Commands, Devices, Gateways, Jobs, Receipts, Registry, Spans, Tenants
-from lentera_cloud.ports.rows import ApiToken, CommandRecord, CommandRow, DeviceRow, GatewayRow, RefusalCount
+from lentera_cloud.ports.registry import (
+    Commands,
+    Conflicts,
+    Devices,
+    Gateways,
+    Jobs,
+    Receipts,
+    Registry,
+    Spans,
+    Tenants,
+)
+from lentera_cloud.ports.rows import (
+    ApiToken,
+    CommandRecord,
+    CommandRow,
+    ConflictCount,
+    ConflictQuery,
+    ConflictRow,
+    DeviceRow,
+    GatewayRow,
+    RefusalCount,
+)
 from lentera_cloud.ports.series import Aggregate, LatestValue, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
 
 __all__ = [
@@ -26,6 +46,10 @@ __all__ = [
     "CommandRecord",
     "CommandRow",
     "Commands",
+    "ConflictCount",
+    "ConflictQuery",
+    "ConflictRow",
+    "Conflicts",
     "DeviceRow",
     "Devices",
     "GatewayRow",

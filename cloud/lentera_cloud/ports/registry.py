@@ -7,9 +7,20 @@ worker. Every one raises :class:`lentera_cloud.ports.StoreUnavailableError` when
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.domain.spans import Range, StoredSpan
-from lentera_cloud.ports.rows import ApiToken, CommandRecord, CommandRow, DeviceRow, GatewayRow, RefusalCount
+from lentera_cloud.ports.rows import (
+    ApiToken,
+    CommandRecord,
+    CommandRow,
+    ConflictCount,
+    ConflictQuery,
+    ConflictRow,
+    DeviceRow,
+    GatewayRow,
+    RefusalCount,
+)
 from lentera_model.batch import BatchKey
 from lentera_model.commands import Execution
 
@@ -193,6 +204,22 @@ class Spans(Protocol):
         ...
 
 
+class Conflicts(Protocol):
+    """Values that differ from what is stored for the same device, quantity and time."""
+
+    async def add(self, tenant: str, conflicts: Sequence[Conflict], now_ms: int) -> None:
+        """Keep these values; one that is kept already stays as it was noted first."""
+        ...
+
+    async def find(self, tenant: str, q: ConflictQuery) -> list[ConflictRow]:
+        """The tenant's conflicts in the range, those of the newest readings first."""
+        ...
+
+    async def counts(self, tenant: str) -> list[ConflictCount]:
+        """How many are kept, by device and quantity, in that order."""
+        ...
+
+
 class Jobs(Protocol):
     """Leases, so that one of several workers does a background job."""
 
@@ -228,6 +255,9 @@ class Registry(Protocol):
 
     @property
     def spans(self) -> Spans: ...  # noqa: D102
+
+    @property
+    def conflicts(self) -> Conflicts: ...  # noqa: D102
 
     @property
     def jobs(self) -> Jobs: ...  # noqa: D102

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.roles import Role
 from lentera_model.commands import Execution
 
@@ -100,3 +101,31 @@ class RefusalCount:
     text: str
     readings: int
     last_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRow:
+    """A value that differed from the stored one, and when it came (the first time, if it came again)."""
+
+    conflict: Conflict
+    noted_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictQuery:
+    """Which conflicts: ``from_ms`` is included, ``to_ms`` is not; None asks for all devices or quantities."""
+
+    from_ms: int
+    to_ms: int
+    device: str | None = None
+    quantity: str | None = None
+    limit: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictCount:
+    """How many different values are kept beside the stored ones of a device's quantity."""
+
+    device: str
+    quantity: str
+    values: int

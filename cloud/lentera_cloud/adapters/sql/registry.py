@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from lentera_cloud.adapters.sql.commands import SqlCommands
+from lentera_cloud.adapters.sql.conflicts import SqlConflicts
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.devices import SqlDevices
 from lentera_cloud.adapters.sql.gateways import SqlGateways
@@ -24,6 +25,7 @@ class SqlRegistry:
         self.commands = SqlCommands(self._database)
         self.receipts = SqlReceipts(self._database)
         self.spans = SqlSpans(self._database)
+        self.conflicts = SqlConflicts(self._database)
         self.jobs = SqlJobs(self._database)
 
     async def start(self) -> None:

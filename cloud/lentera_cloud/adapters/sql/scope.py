@@ -6,13 +6,19 @@ Code of this package that queries round these helpers fails a test, unless the l
 
 from typing import Any
 
-from sqlalchemy import Delete, Select, Table, Update, delete, select, update
+from sqlalchemy import Column, Delete, Select, Table, Update, delete, func, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 
 def rows_of(tenant: str, table: Table, *where: ColumnElement[bool]) -> Select[Any]:
     """Select all columns of the tenant's rows of a table."""
     return select(table).where(table.c.tenant == tenant, *where)  # any tenant: this is the helper that scopes
+
+
+def number_of(tenant: str, table: Table, *by: Column[Any]) -> Select[Any]:
+    """Count the tenant's rows of a table (``number``) for each value of these columns, in their order."""
+    counted = select(*by, func.count().label("number"))  # any tenant: this is the helper that scopes
+    return counted.where(table.c.tenant == tenant).group_by(*by).order_by(*by)
 
 
 def change_of(tenant: str, table: Table, *where: ColumnElement[bool]) -> Update:

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     Float,
     ForeignKeyConstraint,
     Index,
@@ -166,6 +167,22 @@ stored_span = Table(
     Column("from_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("to_ms", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
+)
+
+conflicting_value = Table(
+    "conflicting_value",
+    metadata,
+    _id("tenant", primary_key=True),
+    _id("device_id", primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
+    _id("quantity", primary_key=True),
+    Column("other_value", Double, primary_key=True),
+    Column("stored_value", Double, nullable=False),
+    _id("gateway_id"),
+    Column("epoch", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("noted_at_ms", BigInteger, nullable=False),
+    Index("ix_conflicting_value_at", "tenant", "at_ms"),
 )
 
 refusal = Table(

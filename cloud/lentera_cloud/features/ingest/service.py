@@ -128,7 +128,7 @@ class IngestService:
 
     def _writer(self, tenant: str) -> GroupWriter:
         if tenant not in self._writers:
-            writer = GroupWriter(tenant, self._series, self._registry.receipts, self._clock, self._publish)
+            writer = GroupWriter(tenant, self._series, self._registry, self._clock, self._publish)
             self._writers[tenant] = writer, asyncio.create_task(writer.run(), name=f"writer of {tenant}")
         return self._writers[tenant][0]
 

@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import structlog
 
+from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.events import ReadingsStored
 from lentera_cloud.domain.judgement import DeviceRefusal, RefusalCode
+from lentera_cloud.features.ingest.second_values import DeviceRows, sift, spans_of
 from lentera_cloud.kit.patience import until_available, waits_s
 from lentera_cloud.kit.texts import without_controls
-from lentera_cloud.ports import Clock, Receipts, RefusalCount, StoreRefusedError, StoreUnavailableError, TimeSeries
+from lentera_cloud.ports import Clock, RefusalCount, Registry, StoreRefusedError, StoreUnavailableError, TimeSeries
 from lentera_model.batch import BatchKey
 from lentera_model.readings import Reading
 
 MAX_GROUP_BATCHES = 500
 MAX_GROUP_READINGS = 20_000
+
+_Result = TypeVar("_Result")
 
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +69,7 @@ def refusal_counts(key: BatchKey, refused: Sequence[DeviceRefusal], now_ms: int)
 
 
 class GroupWriter:
-    """Writes one tenant's batches: store, then receipts, then the answers. One task; the newest wait their turn.
+    """Writes one tenant's batches: claim their times, store, note, then answer. One task; the newest wait their turn.
 
     While a store is away the group in hand is tried again and again; nothing is answered and nothing is dropped.
     """
@@ -73,7 +78,7 @@ class GroupWriter:
         self,
         tenant: str,
         series: TimeSeries,
-        receipts: Receipts,
+        registry: Registry,
         clock: Clock,
         publish: Callable[[object], Awaitable[None]],
     ) -> None:
@@ -83,7 +88,7 @@ class GroupWriter:
         """
         self._tenant = tenant
         self._series = series
-        self._receipts = receipts
+        self._registry = registry
         self._clock = clock
         self._publish = publish
         self._queue: asyncio.Queue[Pending] = asyncio.Queue()
@@ -116,14 +121,43 @@ class GroupWriter:
         for pending in group:
             pending.store_refused.clear()  # of an attempt that failed later on
         parcels = [parcel for pending in group for parcel in _parcels(pending)]
-        stored = await self._store(parcels)
+        stored, conflicts = await self._keep(parcels)
+        refused = {one.device for pending in group for one in pending.store_refused}
+        if left := [parcel for parcel in parcels if parcel.device in refused and not _is_refused(parcel)]:
+            # Some of it may have been left out as a repeat of what was refused then: now it can be seen.
+            more, others = await self._keep(left)
+            stored += more
+            conflicts = [one for one in conflicts if one.device not in refused] + others
         kept = [pending for pending in group if len(pending.store_refused) < _devices(pending)]
-        await self._patiently("registry", lambda: self._note(group, kept))
+        await self._patiently("registry", lambda: self._note(group, kept, conflicts))
         if stored:
             await self._tell(stored)
         for pending in group:
             if not pending.done.done():
                 pending.done.set_result(_verdict(pending))
+
+    async def _keep(self, parcels: Sequence[_Parcel]) -> tuple[list[Reading], list[Conflict]]:
+        """Store what is new of the parcels; return the readings stored and the values that differ from stored ones."""
+        fresh, conflicts = await self._first_values(parcels)
+        return await self._store(fresh), conflicts
+
+    async def _first_values(self, parcels: Sequence[_Parcel]) -> tuple[list[_Parcel], list[Conflict]]:
+        """Claim the times of the parcels; return them without what is stored already, and the values that differ."""
+        rows = [DeviceRows(parcel.batch.key, parcel.device, parcel.readings) for parcel in parcels]
+        spans, now_ms = spans_of(rows), self._clock.now_ms()
+        met = await self._patiently("registry", lambda: self._registry.spans.claim(self._tenant, spans, now_ms))
+        kept, conflicts = await self._patiently("series", lambda: sift(self._series, self._tenant, rows, met))
+        if conflicts:
+            first = conflicts[0]
+            _log.warning(
+                "conflicting_values",
+                tenant=self._tenant,
+                values=len(conflicts),
+                device=first.device,
+                key=str(first.key),
+            )
+        fresh = [replace(one, readings=readings) for one, readings in zip(parcels, kept, strict=True) if readings]
+        return fresh, conflicts
 
     async def _store(self, parcels: Sequence[_Parcel]) -> list[Reading]:
         """Write all parcels, or narrow down which of them the store refuses; return the readings stored."""
@@ -146,16 +180,16 @@ class GroupWriter:
             return []
         return readings
 
-    async def _patiently(self, store: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _patiently(self, store: str, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """Do something with a store until it succeeds; StoreRefusedError alone is raised.
 
         An error that no adapter foresaw counts as "not now": it is logged with its traceback and tried again, for
         what is in hand is acknowledged to nobody yet and must not be dropped.
         """
 
-        async def attempt() -> None:
+        async def attempt() -> _Result:
             try:
-                await work()
+                result = await work()
             except StoreRefusedError:
                 raise
             except StoreUnavailableError:
@@ -166,20 +200,23 @@ class GroupWriter:
                 _log.error("store_failed_unexpectedly", store=store, tenant=self._tenant, exc_info=error)
                 raise StoreUnavailableError(f"the {store} store failed unexpectedly: {error!r}") from error
             self.trouble = None
+            return result
 
-        await until_available(store, attempt)
+        return await until_available(store, attempt)
 
-    async def _note(self, group: Sequence[Pending], kept: Sequence[Pending]) -> None:
+    async def _note(self, group: Sequence[Pending], kept: Sequence[Pending], conflicts: Sequence[Conflict]) -> None:
         now_ms = self._clock.now_ms()
+        if conflicts:  # before the receipts: once those are there, nobody brings the values again
+            await self._registry.conflicts.add(self._tenant, conflicts, now_ms)
         if kept:
-            await self._receipts.add(self._tenant, [pending.key for pending in kept], now_ms)
+            await self._registry.receipts.add(self._tenant, [pending.key for pending in kept], now_ms)
         counts = [
             count
             for pending in group
             for count in refusal_counts(pending.key, [*pending.refused, *pending.store_refused], now_ms)
         ]
         if counts:
-            await self._receipts.note_refusals(self._tenant, counts)
+            await self._registry.receipts.note_refusals(self._tenant, counts)
 
     async def _tell(self, stored: Sequence[Reading]) -> None:
         try:
@@ -190,6 +227,10 @@ class GroupWriter:
 
 def _devices(pending: Pending) -> int:
     return len({reading.device for reading in pending.readings}) or 1
+
+
+def _is_refused(parcel: _Parcel) -> bool:
+    return any(one.device == parcel.device for one in parcel.batch.store_refused)
 
 
 def _parcels(pending: Pending) -> list[_Parcel]:
