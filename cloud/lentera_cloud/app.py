@@ -23,6 +23,8 @@ from lentera_cloud.domain.events import (
 )
 from lentera_cloud.features.commands import routes as command_routes
 from lentera_cloud.features.commands.service import CommandsService
+from lentera_cloud.features.conflicts import routes as conflict_routes
+from lentera_cloud.features.conflicts.service import ConflictsService
 from lentera_cloud.features.devices import routes as device_routes
 from lentera_cloud.features.devices.latest import LatestValues
 from lentera_cloud.features.devices.service import DevicesService
@@ -34,6 +36,8 @@ from lentera_cloud.features.ingest import routes as ingest_routes
 from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
 from lentera_cloud.features.ingest.service import IngestService
 from lentera_cloud.features.ingest.session import LinkContext
+from lentera_cloud.features.metrics import routes as metric_routes
+from lentera_cloud.features.metrics.service import MetricsService
 from lentera_cloud.features.series import routes as series_routes
 from lentera_cloud.features.series.service import SeriesService
 from lentera_cloud.kit import docs, openapi, problems
@@ -253,10 +257,14 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state.cloud, state.identity, state.links = cloud, identity, cloud.links
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
     state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
+    state.conflicts = ConflictsService(cloud.registry.conflicts, cloud.clock)
+    state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts)
     state.health = cloud.health
     problems.install(app)
     app.add_middleware(BodyLimit, limits={"/v1/batches": DEFAULT_LIMITS.sealed_bytes + BATCH_SLACK_BYTES})
     docs.install(app)
     openapi.install(app)
-    for routes in (device_routes, command_routes, series_routes, gateway_routes, ingest_routes, health_routes):
+    for routes in (device_routes, command_routes, series_routes, conflict_routes, gateway_routes, ingest_routes):
+        app.include_router(routes.router)
+    for routes in (health_routes, metric_routes):
         app.include_router(routes.router)

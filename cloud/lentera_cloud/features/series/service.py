@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from lentera_cloud.domain.problems import ProblemCode
-from lentera_cloud.features.series.asking import DEFAULT_LIMIT, checked_quantities, moment_ms, needs_stored, question
+from lentera_cloud.features.series.asking import DEFAULT_LIMIT, checked_quantities, needs_stored, question
+from lentera_cloud.kit.moments import moment_ms
 from lentera_cloud.kit.problems import Problem
 from lentera_cloud.ports import Aggregate, Clock, DeviceRow, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
 

@@ -1,0 +1,1 @@
+"""Metrics: what an operator watches of a tenant, as text for Prometheus."""
