@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lentera_gateway.journal.framing import Frame, Scan
+from lentera_gateway.journal.framing import Frame, Scan, scan
 from lentera_gateway.journal.index import Entry, Key
-from lentera_gateway.journal.records import BatchRecord, SamplesRecord, decode_record
+from lentera_gateway.journal.records import BatchRecord, MarkRecord, SamplesRecord, decode_record
 from lentera_model.batch import BatchError, peek
 
 
@@ -79,3 +79,9 @@ def open_samples(scan: Scan, report: Recovery) -> dict[tuple[Key, bytes], list[S
         else:
             report.unknown_records += 1
     return groups
+
+
+def settled_keys(marks: bytes) -> set[Key]:
+    """Return the keys of the batches that a file of marks says are settled."""
+    records = (decode_record(found.record) for found in scan(marks).frames)
+    return {Key(record.epoch, record.sequence) for record in records if isinstance(record, MarkRecord)}

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from lentera_gateway.journal.framing import Frame, Scan, frame, read_frame, scan
 from lentera_gateway.journal.index import Key, TierIndex
-from lentera_gateway.journal.records import Fate, MarkRecord, decode_record, encode_record
+from lentera_gateway.journal.records import Fate, MarkRecord, encode_record
+from lentera_gateway.journal.recovery import settled_keys
 from lentera_model.errors import LenteraError
 
 _SUFFIX = ".seg"
@@ -169,16 +170,11 @@ class Tier:
         for folder in {self.marks, self.folder}:
             path = folder / self._marks_path(number).name
             try:
-                frames = scan(path.read_bytes()).frames
+                keys |= settled_keys(path.read_bytes())
             except FileNotFoundError:
                 continue
             except OSError as error:
                 problems.append(f"marks {path} cannot be read: {error.strerror or error}; its batches are sent again")
-                continue
-            for found in frames:
-                record = decode_record(found.record)
-                if isinstance(record, MarkRecord):
-                    keys.add(Key(record.epoch, record.sequence))
         return keys, problems
 
     def keep_marks(self) -> None:

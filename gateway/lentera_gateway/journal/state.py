@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from lentera_gateway.journal.segments import sync_folder
 from lentera_model.batch import ClockFit
 
 _KEPT_PINS: Final = 8
-_NAME: Final = "state"
+STATE_NAME: Final = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,23 @@ def next_epoch(known: int | None, wall_ms: int, randomness: int) -> int:
 
 def _read(folder: Path) -> StateRecord | None:
     try:
-        frames = scan((folder / _NAME).read_bytes()).frames
+        return last_state((folder / STATE_NAME).read_bytes())
     except OSError:
         return None
+
+
+def last_state(data: bytes) -> StateRecord | None:
+    """Return the state that a file's bytes hold, None where they do not read."""
+    frames = scan(data).frames
     records = [record for found in frames if isinstance(record := decode_record(found.record), StateRecord)]
     return records[-1] if records else None
+
+
+def pins_of(found: Iterable[StateRecord]) -> dict[bytes, ClockFit]:
+    """Return the fits of recent boots, for what was sealed before the clock was trusted."""
+    return {
+        pin.boot_id: ClockFit(pin.offset_ms, pin.uncertainty_ms, pin.source) for record in found for pin in record.pins
+    }
 
 
 def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
@@ -73,12 +86,12 @@ def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
         for boot_id, fit in list(state.pins.items())[-_KEPT_PINS:]
     ]
     data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins)))
-    temporary = folder / (_NAME + ".new")
+    temporary = folder / (STATE_NAME + ".new")
     with temporary.open("wb", buffering=0) as file:
         file.write(data)
         if durable:
             os.fdatasync(file.fileno())
-    temporary.replace(folder / _NAME)
+    temporary.replace(folder / STATE_NAME)
     if durable:
         sync_folder(folder)
     return len(data)
@@ -95,12 +108,9 @@ def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int
     """
     found = [record for record in (_read(memory), _read(card)) if record is not None]
     epochs = [record.epoch for record in found] + ([highest_seen] if highest_seen is not None else [])
-    pins = {
-        pin.boot_id: ClockFit(pin.offset_ms, pin.uncertainty_ms, pin.source) for record in found for pin in record.pins
-    }
     saved_at_ms = max([BUILD_TIME_MS, *(record.saved_at_ms for record in found)])
     epoch = next_epoch(max(epochs, default=None), wall_ms, secrets.randbits(30))
-    state = GatewayState(epoch, saved_at_ms, pins)
+    state = GatewayState(epoch, saved_at_ms, pins_of(found))
     try:
         save_state(card, state, durable=True)
     except OSError:
