@@ -141,3 +141,15 @@ class CannotListenError(FrontDoorError):
     """The cloud's port is taken or not allowed."""
 
     code = "cannot_listen"
+
+
+class ExportError(FrontDoorError):
+    """What waits in a journal cannot be written into that file."""
+
+    code = "journal_export"
+
+
+class NoJournalError(FrontDoorError):
+    """No gateway has kept a journal where the configuration says, or this user may not read it."""
+
+    code = "no_journal"

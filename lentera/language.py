@@ -13,6 +13,7 @@ from lentera.words_device import DEVICE
 from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
 from lentera.words_help import HELP
+from lentera.words_journal import JOURNAL
 from lentera.words_malformed import MALFORMED
 from lentera.words_plan import PLAN
 from lentera.words_profile import PROFILE
@@ -28,6 +29,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **COMMISSION,
     **DOCTOR,
     **DEVICE,
+    **JOURNAL,
     **MALFORMED,
     **PLAN,
     **PROFILE,

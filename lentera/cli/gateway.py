@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lentera.cli import gateway_status as states
+from lentera.cli import journal as waits
 from lentera.cli import malformed as rubbish
 from lentera.cli import output
 from lentera.cli import plan as planning
@@ -65,6 +66,7 @@ def check(
 
 app.command("plan", help=planning.HELP, epilog=planning.EPILOG)(planning.plan)
 app.command("status", help=states.HELP, epilog=states.EPILOG)(states.status)
+app.command("journal", help=waits.HELP, epilog=waits.EPILOG)(waits.journal)
 app.command("malformed", help=rubbish.HELP, epilog=rubbish.EPILOG)(rubbish.malformed)
 app.command("why", help=reasons.HELP, epilog=reasons.EPILOG)(reasons.why)
 
