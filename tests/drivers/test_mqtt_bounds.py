@@ -1,4 +1,4 @@
-"""What the driver bounds and dates: packets of any size on MQTT 3.1.1, floods, and what a broker remembers."""
+"""What the driver bounds and dates: packets of any size, floods, and what a broker remembers."""
 
 import json
 from datetime import UTC, datetime
@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import aiomqtt
 import pytest
 from aiomqtt import ProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from lentera_drivers.driver import OutcomeKind
 from lentera_drivers.mqtt import rate
@@ -16,16 +18,20 @@ from tests.drivers.test_mqtt_sensors import PLUG, TASMOTA
 WALL_MS = 1_790_000_000_000
 
 
-def in_3_1_1(street: Street) -> Street:
-    """Have a street's driver speak MQTT 3.1.1, as to a broker that knows nothing newer."""
-    street.driver._session._protocol = ProtocolVersion.V311
+BOTH = pytest.mark.parametrize("protocol", [ProtocolVersion.V5, ProtocolVersion.V311], ids=["5", "3.1.1"])
+
+
+def speaking(protocol: ProtocolVersion, street: Street) -> Street:
+    """Have a street's driver speak this MQTT; 3.1.1 as to a broker that knows nothing newer."""
+    street.driver._session._protocol = protocol
     return street
 
 
+@BOTH
 @pytest.mark.parametrize("size", [66_000, 1_000_000, 10_000_000])
-async def test_mqtt_3_1_1_passes_over_a_message_that_is_too_large(mosquitto, name, size):
+async def test_a_message_that_is_too_large_is_passed_over_and_named(mosquitto, name, size, protocol):
     topic = f"zigbee2mqtt/{name}"
-    street = in_3_1_1(Street(mosquitto.host, mosquitto.port, name, profile=PLUG))
+    street = speaking(protocol, Street(mosquitto.host, mosquitto.port, name, profile=PLUG))
     async with street, aiomqtt.Client(mosquitto.host, mosquitto.port, timeout=30) as client:
         await street.ready()
         await street.settled()
@@ -33,19 +39,50 @@ async def test_mqtt_3_1_1_passes_over_a_message_that_is_too_large(mosquitto, nam
             await client.publish(topic, b'{"junk": "' + b"x" * size + b'"}', qos=1)
             await client.publish(topic, json.dumps({"power": number}), qos=1)
         await street.until(lambda: len(street.samples) == 2)
-        counters = street.driver.session_counters
-        assert (counters.connections, counters.oversized, counters.repeated) == (1, 2, 0), "each was acknowledged"
-        aside = street.driver.malformed(name)[name]
-        assert aside["count"] == 2
-        for entry in aside["recent"]:
-            assert entry["size"] > size
-            assert entry["topic"] == topic
-            assert "larger than any device's" in entry["reason"]
-            assert entry["first"].startswith('{"junk": "xxx')
+        assert_set_aside(street, name, topic, size)
 
 
-async def test_a_message_at_the_limit_is_no_oversized_one(mosquitto, name):
-    street = in_3_1_1(Street(mosquitto.host, mosquitto.port, name, profile=PLUG))
+def assert_set_aside(street: Street, name: str, topic: str, size: int) -> None:
+    """Two messages larger than `size` were acknowledged, counted, and named by their topic."""
+    counters = street.driver.session_counters
+    assert (counters.connections, counters.oversized, counters.repeated) == (1, 2, 0), "each was acknowledged"
+    aside = street.driver.malformed(name)[name]
+    assert aside["count"] == 2
+    for entry in aside["recent"]:
+        assert entry["size"] > size
+        assert entry["topic"] == topic
+        assert "larger than any device's" in entry["reason"]
+        assert entry["first"].startswith('{"junk": "xxx')
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("user_properties", [1, 3, 100])
+async def test_properties_of_any_length_before_too_large_a_payload_cost_no_connection(
+    mosquitto, name, qos, user_properties
+):
+    topic = f"zigbee2mqtt/{name}"
+    street = Street(mosquitto.host, mosquitto.port, name, profile=PLUG)
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.UserProperty = [("from", "y" * 1_000)] * user_properties
+    async with (
+        street,
+        aiomqtt.Client(mosquitto.host, mosquitto.port, timeout=30, protocol=ProtocolVersion.V5) as client,
+    ):
+        await street.ready()
+        await street.settled()
+        await client.publish(topic, b'{"junk": "' + b"x" * 300_000 + b'"}', qos=qos, properties=properties)
+        await client.publish(topic, '{"power": 1}', qos=1)
+        await street.until(lambda: street.samples)
+    counters = street.driver.session_counters
+    assert (counters.connections, counters.oversized) == (1, 1)
+    (entry,) = street.driver.malformed(name)[name]["recent"]
+    assert entry["size"] > 300_000
+    assert entry["first"].startswith('{"junk": "xxx') or user_properties == 100, "what was kept held no payload"
+
+
+@BOTH
+async def test_a_message_at_the_limit_is_no_oversized_one(mosquitto, name, protocol):
+    street = speaking(protocol, Street(mosquitto.host, mosquitto.port, name, profile=PLUG))
     async with street, aiomqtt.Client(mosquitto.host, mosquitto.port) as client:
         await street.ready()
         await street.settled()

@@ -5,10 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from lentera_gateway.control_client import ask
+from lentera_gateway.control_path import socket_path
 from lentera_model.readings import Quality
 from lentera_sim.faults.order import FaultOrder
 from tests.gateway.board import Board, board
 from tests.gateway.test_small_meters import PLAN, SMALL, answers
+
+HUGE_BYTES = 10_000_000
 
 pytestmark = pytest.mark.usefixtures("mosquitto")
 
@@ -34,10 +38,18 @@ async def test_rubbish_of_some_devices_is_set_aside_and_the_values_of_all_are_st
         faults = {"plug-01": "malformed", "tasmota-01": "nan", "json-01": "wrong_types", "lamp-001": "malformed"}
         for device, fault in faults.items():
             await put(it, device, fault)
-        await put(it, "plug-02", "huge", 10.0)
+        peak_before_bytes = it.rss_bytes()
+        await put(it, "plug-02", "huge", HUGE_BYTES / 1e6)
         await later(it, "tasmota-02", "lamp-002", count=3)
-        unwell = it.status()["buses"]["lamps"]["driver"]["devices"]
-        assert set(faults) <= set(unwell), unwell
+        driver = it.status()["buses"]["lamps"]["driver"]
+        unwell = driver["devices"]
+        assert {*faults, "plug-02"} <= set(unwell), unwell
+        aside = ask(socket_path(it.run_dir / "journal" / "memory"), {"do": "malformed", "device": "plug-02"}, 5.0)
+        huge = aside["devices"]["plug-02"]["recent"][-1]
+        assert huge["size"] >= HUGE_BYTES
+        assert "plug-02" in huge["topic"]
+        assert driver["oversized"] >= 1
+        assert it.rss_bytes() - peak_before_bytes < HUGE_BYTES / 2, "no such message was in memory as a whole"
         for device, fault in faults.items():
             await put(it, device, fault, on=False)
         await later(it, *SMALL, "lamp-001")

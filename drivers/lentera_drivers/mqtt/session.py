@@ -28,7 +28,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from lentera_drivers.mqtt.backlog import Backlog
-from lentera_drivers.mqtt.oversize import MAX_PACKET_BYTES, OversizeGuard
+from lentera_drivers.mqtt.oversize import OversizeGuard
 
 _SESSION_EXPIRY_S: Final = 86_400
 _KEEPALIVE_S: Final = 20
@@ -251,7 +251,6 @@ class MqttSession:
         if self._protocol is ProtocolVersion.V5:
             properties = Properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-            properties.MaximumPacketSize = MAX_PACKET_BYTES
             lasting = {"clean_start": False, "properties": properties}
         queue = _HandlingQueue(self._handle)
         client = Client(
@@ -268,7 +267,7 @@ class MqttSession:
             **lasting,
         )
         client.pending_calls_threshold = _PENDING_CALLS  # a whole street may be dimmed at once
-        self._guard = OversizeGuard(client)
+        self._guard = OversizeGuard(client, self._protocol)
         return client
 
     async def mute(self, topics: Sequence[str]) -> None:
