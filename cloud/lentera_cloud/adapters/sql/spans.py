@@ -1,9 +1,11 @@
 """Stored spans in SQL: claimed in one transaction, a tenant's claims one by one whichever replica makes them."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, insert, or_, select
+from sqlalchemy import Row, Select, Text, and_, cast, func, insert, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lentera_cloud.adapters.sql.database import Database
@@ -13,7 +15,6 @@ from lentera_cloud.adapters.sql.tables import stored_span as table
 from lentera_cloud.adapters.sql.tables import tenant as tenant_table
 from lentera_cloud.domain.spans import SPANS_AN_EPOCH, Range, StoredSpan, claim, joined
 
-_DEVICES_A_QUERY: Final = 500
 _SPANS_A_DEVICE: Final = 4 * SPANS_AN_EPOCH
 """Spans of a device from which on its silent epochs are folded into one."""
 _DEVICES_A_FOLD: Final = 1_000
@@ -83,15 +84,18 @@ async def _near(connection: AsyncConnection, tenant: str, spans: Sequence[Stored
     first, last = min(one.from_ms for one in spans), max(one.to_ms for one in spans)
     epochs = sorted({one.epoch for one in spans})
     near = or_(table.c.epoch.in_(epochs), and_(table.c.from_ms <= last, table.c.to_ms >= first))
-    found: list[StoredSpan] = []
-    for devices in _some(sorted({one.device for one in spans})):
-        rows = await connection.execute(rows_of(tenant, table, table.c.device_id.in_(devices), near))
-        found.extend(_span(row) for row in rows)
-    return found
+    mine = table.c.device_id.in_(_listed(connection, sorted({one.device for one in spans})))
+    return [_span(row) for row in await connection.execute(rows_of(tenant, table, mine, near))]
 
 
-def _some(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (names[at : at + _DEVICES_A_QUERY] for at in range(0, len(names), _DEVICES_A_QUERY))
+def _listed(connection: AsyncConnection, names: Sequence[str]) -> Select[Any]:
+    """Select names that come as one parameter.
+
+    PostgreSQL holds each row against each name of a list of parameters; these it joins.
+    """
+    if connection.dialect.name == "sqlite":
+        return select(func.json_each(json.dumps(names)).table_valued("value").c.value)  # any tenant: no table is read
+    return select(func.unnest(cast(names, ARRAY(Text))).column_valued("name"))  # any tenant: no table is read
 
 
 def _is(one: StoredSpan) -> tuple[Any, ...]:
