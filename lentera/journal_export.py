@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,6 +78,7 @@ def rows_of(one: Waiting, zone: tzinfo | None = None) -> Iterator[Row]:
             yield time, at_ms, sample.device, name, unit, value, quality, epoch, sequence, one.where.value
 
 
+@lru_cache(maxsize=1 << 14)
 def number_text(name: str, value: float) -> str:
     """A value in the fewest digits that give it back: a moment's is a float32, a counter's keeps all its digits."""
     known = CATALOGUE.get(name)

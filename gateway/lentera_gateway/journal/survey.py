@@ -95,7 +95,7 @@ class Survey:
             limits: where the tiers lie.
             running: whether a gateway writes meanwhile: an unfinished record at an end is then no damage.
             process: the last batch that the running process has told of.
-            progress: told (bytes looked through, bytes in all) after each file.
+            progress: told (bytes looked through, bytes in all) after each batch and file.
         """
         self.facts: dict[Where, PlaceFacts] = {where: PlaceFacts() for where in Where}
         self._limits = limits
@@ -182,8 +182,12 @@ class Survey:
             else:
                 yield file, data, file is listed[-1]
             self._done_bytes += file.size
-            if self._progress is not None:
-                self._progress(self._done_bytes, max(self._done_bytes, self._total_bytes))
+            self._tell(0)
+
+    def _tell(self, further_bytes: int) -> None:
+        if self._progress is not None:
+            done_bytes = self._done_bytes + further_bytes
+            self._progress(done_bytes, max(done_bytes, self._total_bytes))
 
     def _tier(self, where: Where) -> Iterator[Waiting]:
         facts = self.facts[where]
@@ -194,9 +198,11 @@ class Survey:
                 continue
             facts.bytes += len(data)
             writing = self._running and last
-            yield from batches_of(
+            for found in batches_of(
                 where, str(file.path), data, settled, self._pins, self._seen, facts, being_written=writing
-            )
+            ):
+                yield found
+                self._tell(found.offset + len(found.sealed))
 
     def _settled(self, where: Where, segment: Path) -> set[Key]:
         keys: set[Key] = set()
