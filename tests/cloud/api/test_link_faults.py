@@ -15,6 +15,8 @@ from lentera_cloud.features.ingest import session
 from lentera_cloud.features.ingest.inbox import LOOK_AHEAD_BYTES, Inbox
 from lentera_cloud.features.ingest.reports import event_of
 from lentera_cloud.kit import patience
+from lentera_cloud.kit.identity import Identity
+from lentera_cloud.ports import StoreUnavailableError
 from lentera_model.commands import Finished
 from lentera_model.protocol import BatchFrame, Bye, CommandUpdate, DeviceStatus, Ping, Pong, Status
 from tests.cloud.api.conftest import Site
@@ -227,3 +229,15 @@ async def test_a_link_without_hello_is_closed_in_time(site, monkeypatch):
         bye = await link.ends()
         assert isinstance(bye, Bye)
         assert (bye.code, "Hello" in bye.text) == ("protocol", True)
+
+
+async def test_a_link_that_cannot_be_opened_now_is_told_when_to_come_again(site, monkeypatch):
+    async def away(*_):
+        raise StoreUnavailableError("the registry is away")
+
+    monkeypatch.setattr(Identity, "gateway", away)
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with open_link(site.url, site.board):
+            pass
+    assert refused.value.response.status_code == 503
+    assert int(refused.value.response.headers["Retry-After"]) > 0
