@@ -10,7 +10,10 @@ DOCTOR: Mapping[str, tuple[str, str]] = {
         "Sebutkan kemungkinan sebab gangguan pada jalur, dan langkah berikutnya.",
     ),
     "help.doctor.units": ("Unit ids that should be there.", "Nomor unit yang seharusnya ada."),
-    "help.doctor.text": ("Short plain text, to be sent by phone.", "Teks pendek, untuk dikirim lewat telepon."),
+    "help.doctor.text": (
+        "At most 600 characters, to be sent by phone.",
+        "Paling banyak 600 huruf, untuk dikirim lewat telepon.",
+    ),
     "epilog.doctor": (
         """Examples:
 
@@ -26,6 +29,7 @@ DOCTOR: Mapping[str, tuple[str, str]] = {
     "doctor.head": ("Line {port}, {settings}:", "Jalur {port}, {settings}:"),
     "doctor.sure": ("Cause", "Sebab"),
     "doctor.likely": ("Likely", "Mungkin"),
+    "doctor.more": ("... ({count} more)", "... ({count} lagi)"),
     "cause.adapter_missing": (
         "the adapter is not there. Plug it in; look with `lentera gateway scan`.",
         "adaptor tidak ada. Pasang; lihat dengan `lentera gateway scan`.",
@@ -35,8 +39,12 @@ DOCTOR: Mapping[str, tuple[str, str]] = {
         "Anda tidak boleh membuka port. Masukkan pengguna ke grup dialout lalu masuk lagi.",
     ),
     "cause.port_in_use": (
-        "another program has the port. Stop it (often the gateway itself). {detail}",
-        "port dipakai program lain. Hentikan (sering gateway sendiri). {detail}",
+        "another program has the port. Stop it (often the gateway itself), then look again.",
+        "port dipakai program lain. Hentikan (sering gateway sendiri), lalu periksa lagi.",
+    ),
+    "cause.port_in_use.by": (
+        "the port is held by {detail}. Stop that program (often the gateway itself), then look again.",
+        "port dipakai oleh {detail}. Hentikan program itu (sering gateway sendiri), lalu periksa lagi.",
     ),
     "cause.port_broken": (
         "the port cannot be used: {detail}. Unplug the adapter, plug it in again; if that does not help, try another.",

@@ -13,13 +13,13 @@ import typer
 
 from lentera.cli import output
 from lentera.cli.extras import require
+from lentera.doctor_report import report, short_report
 from lentera.language import Words, reader_words
 
 if TYPE_CHECKING:
     from lentera_drivers.modbus.raw_port import RawPort
     from lentera_drivers.modbus.transport import LineSettings
     from lentera_drivers.profiles import MeterProfile
-    from lentera_gateway.commissioning.diagnosis import Finding
     from lentera_gateway.commissioning.found import ScanResult
     from lentera_gateway.commissioning.new_config import NewBus
     from lentera_gateway.commissioning.scan import Progress, ScanWish
@@ -196,32 +196,15 @@ def doctor(
     work = examine(open_serial(port), settings, parse_ids(units), others, latency_timer_ms=timer, latency_s=LATENCY_S)
     found = diagnose(asyncio.run(work))
     if json:
-        texts = {language: report(found, Words(language), str(port), settings) for language in ("id", "en")}
+        texts = {language: short_report(found, Words(language), str(port), settings) for language in ("id", "en")}
         causes = [{"cause": str(one.cause), "sure": one.sure, "units": list(one.units)} for one in found]
         output.print_json({"causes": causes, "text": texts})
+    elif text:
+        typer.echo(short_report(found, reader_words(), str(port), settings))
     else:
-        told = report(found, reader_words(), str(port), settings)
-        typer.echo(told if text else told.replace("; ", "\n  "))
+        output.print_paragraphs(report(found, reader_words(), str(port), settings))
     if found[0].cause is not Cause.HEALTHY:
         raise typer.Exit(1)
-
-
-def report(found: Sequence[Finding], words: Words, port: str, settings: LineSettings) -> str:
-    """Return a diagnosis as text of at most 600 characters."""
-    lines = [words("doctor.head", port=port[-60:], settings=settings)]
-    for one in found:
-        values = {
-            "detail": one.detail[:80],
-            "units": ", ".join(map(str, one.units[:12])),
-            "settings": ", ".join(map(str, one.settings[:3])),
-        }
-        sure = words("doctor.sure" if one.sure else "doctor.likely")
-        lines.append(f"{sure}: {words(f'cause.{one.cause}', **values).strip()}")
-    kept: list[str] = []
-    for line in lines:
-        if sum(map(len, kept)) + len(kept) + len(line) <= 600:
-            kept.append(line)
-    return "\n".join(kept)
 
 
 def readdress(

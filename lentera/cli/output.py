@@ -7,7 +7,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -64,13 +64,22 @@ def print_error(text: str, code: str = "failed") -> None:
     if not sys.stderr.isatty() or "\n" in text:
         sys.stderr.write(f"lentera: {text}\n")
         return
-    width = max(40, min(100, _columns()))
-    sys.stderr.write(textwrap.fill(f"lentera: {text}", width=width, subsequent_indent="  ") + "\n")
+    sys.stderr.write(_folded(f"lentera: {text}", sys.stderr) + "\n")
 
 
-def _columns() -> int:
+def print_paragraphs(texts: Sequence[str]) -> None:
+    """Print one paragraph after another, folded at the terminal's width; piped, each is one line."""
+    for text in texts:
+        sys.stdout.write((_folded(text, sys.stdout) if sys.stdout.isatty() else text) + "\n")
+
+
+def _folded(text: str, stream: TextIO) -> str:
+    return textwrap.fill(text, width=max(40, min(100, _columns(stream))), subsequent_indent="  ")
+
+
+def _columns(stream: TextIO) -> int:
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns
+        return os.get_terminal_size(stream.fileno()).columns
     except OSError:
         return 80
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lentera.cli.commission import latency_s, parse_ids, report
+from lentera.cli.commission import latency_s, parse_ids
 from lentera.cli.scan_told import hints, show
 from lentera.language import Words
 from lentera_drivers.modbus.transport import LineSettings
-from lentera_gateway.commissioning.diagnosis import Cause, Finding
 from lentera_gateway.commissioning.found import Candidate, FoundUnit, ScanResult
 from lentera_gateway.commissioning.recognise import Outcome, Undecided
 from lentera_sim import scenes
@@ -149,17 +148,6 @@ def test_a_port_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "does not exist" in done.stderr
     assert "adapter_missing" in run("gateway", "doctor", str(tmp_path / "ttyNONE"), "--json").stdout
-
-
-def test_every_cause_is_told_in_both_languages_in_at_most_600_characters() -> None:
-    settings = LineSettings(9600, "N", 1)
-    for language in ("en", "id"):
-        words = Words(language)
-        for cause in Cause:
-            found = [Finding(cause, False, tuple(range(1, 248)), (settings,) * 9, "x" * 500)] * 3
-            told = report(found, words, "/dev/serial/by-id/" + "y" * 200, settings)
-            assert len(told) <= 600
-            assert len(told.splitlines()) >= 2
 
 
 def test_a_scan_waits_for_an_adapter_no_longer_than_its_timer_says() -> None:

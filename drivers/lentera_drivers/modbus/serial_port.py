@@ -28,6 +28,22 @@ _PSEUDO_TERMINALS: Final = range(136, 144)
 _IN_USE: Final = (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK)
 
 
+class PortInUseError(OSError):
+    """Another program has the port.
+
+    Attributes:
+        holder: that program, as `name (pid 12)`; empty when none can be seen.
+    """
+
+    def __init__(self, port: Path, holder: str) -> None:
+        """Take the port and who has it."""
+        who = holder or "another program"
+        super().__init__(
+            errno.EBUSY, f"{port} is in use by {who}; stop it first, two masters on one line read nonsense"
+        )
+        self.holder = holder
+
+
 class SerialPort:
     """An opened serial port; made by `open_serial`."""
 
@@ -179,10 +195,7 @@ def _opened(port: Path, settings: LineSettings, raise_rts: bool) -> serial.Seria
 def _explained(port: Path, settings: LineSettings, error: Exception) -> OSError:
     number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
     if number in _IN_USE:
-        holder = holder_of(port) or "another program"
-        return OSError(
-            errno.EBUSY, f"{port} is in use by {holder}; stop it first, two masters on one line read nonsense"
-        )
+        return PortInUseError(port, holder_of(port))
     if number == errno.ENOENT:
         return OSError(number, f"{port} does not exist; plug the adapter in, and see `ls /dev/serial/by-id`")
     if number == errno.EACCES:

@@ -96,7 +96,7 @@ class Symptoms:
 
     Attributes:
         port: whether it opened.
-        port_words: what the system says when it did not.
+        port_words: who has it, or what the system says, when it did not.
         settings: at which the units were asked.
         idle_bytes: heard in one second without a question.
         idle_zeros: share of those that were 0x00 (a break: the line is held at the wrong level).

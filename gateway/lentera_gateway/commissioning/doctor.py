@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from lentera_drivers.modbus.raw_answer import AnswerKind, RawAnswer, Sign
 from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.modbus.rtu_frames import frames_in
+from lentera_drivers.modbus.serial_port import PortInUseError
 from lentera_drivers.modbus.transport import LineSettings, OpenSerial
 from lentera_gateway.commissioning.diagnosis import PortState, Symptoms, UnitSymptoms
 from lentera_gateway.commissioning.dialogue import SHORTEST_FRAME, stray_bytes
@@ -59,7 +61,7 @@ async def examine(
         await port.open_serial(connect, settings)
     except OSError as error:
         state = _STATES.get(error.errno or 0, PortState.BROKEN)
-        return Symptoms(port=state, port_words=str(error.strerror or error))
+        return Symptoms(port=state, port_words=_own_words(error))
     try:
         found = await _look(port, settings, units, others, on_step)
         return replace(found, latency_timer_ms=latency_timer_ms)
@@ -67,6 +69,13 @@ async def examine(
         return Symptoms(port=PortState.MISSING, port_words=str(error))
     finally:
         port.close()
+
+
+def _own_words(error: OSError) -> str:
+    """Return what a sentence of the reader's language can take in: who has the port, or the system's own few words."""
+    if _STATES.get(error.errno or 0) is PortState.IN_USE:
+        return error.holder if isinstance(error, PortInUseError) else ""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def _look(

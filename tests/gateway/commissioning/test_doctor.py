@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from lentera.cli.commission import report
+from lentera.doctor_report import short_report
 from lentera.language import Words
 from lentera_drivers.modbus.rtu_frames import frames_in
+from lentera_drivers.modbus.serial_port import PortInUseError
 from lentera_drivers.modbus.transport import LineSettings, OnBytes, OnLost
 from lentera_gateway.commissioning.diagnosis import Cause, Finding, PortState, Symptoms, UnitSymptoms, diagnose
 from lentera_gateway.commissioning.doctor import bursts, examine
@@ -80,7 +81,7 @@ def look(scene: Scene, settings: LineSettings = SETTINGS, units: Sequence[int] =
 
 
 def told(found: Sequence[Finding], language: str, settings: LineSettings = SETTINGS) -> str:
-    text = report(found, Words(language), "/dev/ttyUSB0", settings)
+    text = short_report(found, Words(language), "/dev/ttyUSB0", settings)
     assert len(text) <= 600
     return text
 
@@ -223,10 +224,10 @@ def test_talk_comes_in_bursts_and_noise_does_not() -> None:
 
 def test_a_port_that_does_not_open_is_told_by_its_reason() -> None:
     async def refuse(settings: LineSettings, on_bytes: OnBytes, on_lost: OnLost) -> MemoryPort[LineSettings]:
-        raise OSError(errno.EBUSY, "in use by lentera (pid 12)")
+        raise PortInUseError(Path("/dev/ttyUSB0"), "lentera (pid 12)")
 
     symptoms = run_in_virtual_time(examine(refuse, SETTINGS, [1], OTHERS))
-    assert (symptoms.port, symptoms.port_words) == (PortState.IN_USE, "in use by lentera (pid 12)")
+    assert (symptoms.port, symptoms.port_words) == (PortState.IN_USE, "lentera (pid 12)")
 
 
 def test_frames_of_another_master_are_counted() -> None:
