@@ -95,6 +95,26 @@ Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan d
         "{count} found in {seconds:.0f} s with {questions} questions.",
         "{count} ditemukan dalam {seconds:.0f} dtk dengan {questions} pertanyaan.",
     ),
+    "scan.stopped": (
+        "The scan was stopped; the {count} found so far are listed. Scan again for the rest.",
+        "Pemindaian dihentikan; {count} yang sudah ditemukan ada di daftar. Pindai lagi untuk sisanya.",
+    ),
+    "scan.port_gone": (
+        "Scan ended early: {port} went away ({why}). The {count} found so far are listed. Plug the adapter in firmly, "
+        "then scan again; if it goes again, try another cable or USB socket.",
+        "Pemindaian berakhir lebih awal: {port} hilang ({why}). {count} yang sudah ditemukan ada di daftar. Pasang "
+        "adaptor dengan kuat, lalu pindai lagi; bila hilang lagi, coba kabel atau soket USB lain.",
+    ),
+    "scan.host_gone": (
+        "Scan ended early: {port} closed the connection ({why}). The {count} found so far are listed. Look whether "
+        "somebody else is connected to it, then scan again.",
+        "Pemindaian berakhir lebih awal: {port} menutup sambungan ({why}). {count} yang sudah ditemukan ada di daftar. "
+        "Periksa apakah ada yang lain tersambung ke sana, lalu pindai lagi.",
+    ),
+    "scan.nothing_to_write": (
+        "{file} was not written: no meter was identified yet.",
+        "{file} tidak ditulis: belum ada meter yang dikenali.",
+    ),
     "scan.noisy": (
         "Many answers were broken: look for the cause with `lentera gateway doctor {port}`, then scan again.",
         "Banyak jawaban rusak: cari sebabnya dengan `lentera gateway doctor {port}`, lalu pindai lagi.",
@@ -119,6 +139,7 @@ Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan d
     "outcome.needs_load": ("needs load", "perlu beban"),
     "outcome.ambiguous": ("ambiguous", "lebih dari satu"),
     "outcome.unknown": ("unknown model", "model tak dikenal"),
+    "outcome.not_looked_at": ("not looked at yet", "belum diperiksa"),
     "outcome.clash": ("two devices on one id", "dua perangkat satu nomor"),
     "column.settings": ("Settings", "Setelan"),
     "column.outcome": ("Result", "Hasil"),

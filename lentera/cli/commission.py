@@ -107,10 +107,10 @@ def scan(
 ) -> None:
     """Walk a line or host and name what lives there."""
     require("gateway")
-    from lentera.cli.scan_told import plain, show, show_left_out
+    from lentera.cli import scan_write
+    from lentera.cli.scan_told import tell
     from lentera_gateway.commissioning.new_config import NewBus, plan_config
     from lentera_gateway.commissioning.scan import ScanWish
-    from lentera_gateway.commissioning.write_config import write_config
 
     if port is None and host is None:
         _list_ports(json)
@@ -122,20 +122,18 @@ def scan(
     with _progress(quiet=json) as on_progress:
         result = asyncio.run(_scan(bus, wish, on_progress))
     plan = plan_config(result.units)
-    if json:
-        output.print_json(plain(result, raw))
-    else:
-        show(result, meters(), reader_words(), raw=raw, is_host=host is not None)
-        show_left_out(plan, reader_words())
+    exit_code = tell(result, plan, meters(), raw=raw, json=json, is_host=host is not None)
     if write is not None:
-        every_s = write_config(write, plan, bus, gateway, cloud)
-        output.note(reader_words()("scan.written", file=write, count=len(plan.included), every=every_s))
+        scan_write.write(write, plan, bus, gateway, cloud, reader_words(), is_cut=bool(exit_code))
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 async def _scan(bus: NewBus, wish: ScanWish, on_progress: Callable[[Progress], None]) -> ScanResult:
     from lentera_drivers.modbus.raw_port import RawPort
     from lentera_drivers.modbus.tcp_socket import open_tcp
     from lentera_drivers.modbus.transport import LineSettings
+    from lentera_gateway.commissioning.found import Ending
     from lentera_gateway.commissioning.scan import Scan
 
     if bus.host:
@@ -147,8 +145,11 @@ async def _scan(bus: NewBus, wish: ScanWish, on_progress: Callable[[Progress], N
             raise typer.Exit(1) from error
     else:
         line = await open_line(Path(bus.port), wish.settings or LineSettings())
+    walk, where = Scan(line, meters(), wish, on_progress), bus.host or bus.port
     try:
-        return await Scan(line, meters(), wish, on_progress).run(bus.host or bus.port)
+        return await walk.run(where)
+    except asyncio.CancelledError:  # Ctrl-C: what took minutes to find is not thrown away
+        return walk.result(where, Ending.STOPPED)
     finally:
         line.close()
 

@@ -15,20 +15,37 @@ if TYPE_CHECKING:
     from lentera_gateway.commissioning.found import FoundUnit, ScanResult
     from lentera_gateway.commissioning.new_config import NewConfig
 
+INTERRUPTED = 130
+"""The exit code of shells for a command that Ctrl-C has ended."""
 _NOISY_SHARE = 0.03
 """Share of broken answers from which a list of meters is not to be relied on."""
 
 
+def tell(
+    result: ScanResult, plan: NewConfig, profiles: Sequence[MeterProfile], *, raw: bool, json: bool, is_host: bool
+) -> int:
+    """Print a scan's result for people or programs, and why it was cut short; return the command's exit code."""
+    words = reader_words()
+    if json:
+        output.print_json(plain(result, raw))
+    else:
+        show(result, profiles, words, raw=raw, is_host=is_host)
+        show_left_out(plan, words)
+    return tell_ending(result, words, is_host=is_host)
+
+
 def show(result: ScanResult, profiles: Sequence[MeterProfile], words: Words, *, raw: bool, is_host: bool) -> None:
     """Print what a scan has found, as a table, and what to do about what it could not decide."""
+    from lentera_gateway.commissioning.found import Ending
+
     if result.ignores_unit_ids:
         typer.echo(words("scan.one_device"))
-    if not result.units:
+    if not result.units and result.ending is Ending.COMPLETE:
         typer.echo(words("scan.none_host" if is_host else "scan.none", port=result.where))
-    else:
+    elif result.units:
         titles = [words(f"column.{name}") for name in ("settings", "id", "outcome", "model", "detail")]
         rows = [
-            [str(one.settings or "-"), str(one.unit), words(f"outcome.{one.outcome}"), _model(one), _detail(one)]
+            [str(one.settings or "-"), str(one.unit), _outcome(one, words), _model(one), _detail(one)]
             for one in result.units
         ]
         output.print_table(titles, rows, right=frozenset({1}))
@@ -41,7 +58,7 @@ def show(result: ScanResult, profiles: Sequence[MeterProfile], words: Words, *, 
     typer.echo(words("scan.done", count=len(result.units), seconds=result.seconds, questions=result.questions))
     if sum(one.garbled for one in result.units) > _NOISY_SHARE * result.questions and not is_host:
         typer.echo(words("scan.noisy", port=result.where))
-    if result.not_asked:
+    if result.not_asked and result.ending is Ending.COMPLETE:
         places = ", ".join(dict.fromkeys(str(leg.settings) for leg in result.not_asked))
         typer.echo(words("scan.not_asked", places=places))
 
@@ -52,6 +69,24 @@ def show_left_out(plan: NewConfig, words: Words) -> None:
         if left.why == "other_settings":
             place = {"unit": left.unit.unit, "settings": left.unit.settings, "wanted": plan.settings}
             typer.echo(words("scan.reset", **place))
+
+
+def tell_ending(result: ScanResult, words: Words, *, is_host: bool) -> int:
+    """Say why a scan was cut short and what to do; return the command's exit code."""
+    from lentera_gateway.commissioning.found import Ending
+
+    if result.ending is Ending.COMPLETE:
+        return 0
+    if result.ending is Ending.STOPPED:
+        output.print_error(words("scan.stopped", count=len(result.units)), code="stopped")
+        return INTERRUPTED
+    key = "scan.host_gone" if is_host else "scan.port_gone"
+    output.print_error(words(key, port=result.where, why=result.why, count=len(result.units)), code="port")
+    return 1
+
+
+def _outcome(one: FoundUnit, words: Words) -> str:
+    return words("outcome.not_looked_at" if one.outcome is None else f"outcome.{one.outcome}")
 
 
 def _model(one: FoundUnit) -> str:
@@ -78,6 +113,8 @@ def plain(result: ScanResult, raw: bool) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "questions": result.questions,
         "ignores_unit_ids": result.ignores_unit_ids,
+        "ending": str(result.ending),
+        "why": result.why,
         "not_asked": [{"settings": str(leg.settings), "units": len(leg.units)} for leg in result.not_asked],
         "units": [_plain_unit(one, raw) for one in result.units],
     }
@@ -105,7 +142,7 @@ def _plain_unit(one: FoundUnit, raw: bool) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "settings": None if one.settings is None else str(one.settings),
         "unit": one.unit,
-        "outcome": str(one.outcome),
+        "outcome": None if one.outcome is None else str(one.outcome),
         "profile": None if one.best is None else one.best.profile,
         "words_swapped": one.best is not None and one.best.swapped,
         "address_shift": 0 if one.best is None else one.best.shift,

@@ -227,5 +227,6 @@ class RawPort:
         self._news.set()
 
     def _on_lost(self, reason: Exception | None) -> None:
-        self._lost = str(reason) if reason is not None else "the port is gone"
+        told = reason.strerror if isinstance(reason, OSError) else None
+        self._lost = told or str(reason or "the port is gone")
         self._news.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lentera_drivers.modbus.raw_answer import RawAnswer
 from lentera_drivers.modbus.transport import LineSettings
@@ -64,9 +65,17 @@ class FoundUnit:
     known_after_s: float = 0.0
 
 
+class Ending(StrEnum):
+    """How a scan ended."""
+
+    COMPLETE = "complete"
+    PORT_GONE = "port_gone"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The end of a scan.
+    """The end of a scan, or what it had found when it was cut short.
 
     Attributes:
         where: the port or host.
@@ -76,6 +85,8 @@ class ScanResult:
         not_asked: legs that the time did not reach, or that were not called for.
         noise: questions after which bytes came that belonged to nobody.
         ignores_unit_ids: a host that answers to every unit id: it is one device.
+        ending: whether it came to its end.
+        why: what the system said when the port went.
     """
 
     where: str
@@ -85,3 +96,5 @@ class ScanResult:
     not_asked: tuple[Leg, ...] = ()
     noise: int = 0
     ignores_unit_ids: bool = False
+    ending: Ending = Ending.COMPLETE
+    why: str = ""

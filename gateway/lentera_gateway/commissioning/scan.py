@@ -17,7 +17,7 @@ from lentera_drivers.modbus.raw_port import RawPort
 from lentera_drivers.modbus.transport import LineSettings
 from lentera_drivers.profiles import MeterProfile
 from lentera_gateway.commissioning.dialogue import LINGER_S, SHORTEST_FRAME, Dialogue, stray_bytes
-from lentera_gateway.commissioning.found import FoundUnit, ScanResult
+from lentera_gateway.commissioning.found import Ending, FoundUnit, ScanResult
 from lentera_gateway.commissioning.recognise import Outcome
 from lentera_gateway.commissioning.walk import (
     PATIENT_S,
@@ -108,15 +108,22 @@ class Scan:
         self._closer_looks = 0
         self._begun = 0.0
         self._not_asked: list[Leg] = []
+        self._ignores_unit_ids = False
 
     async def run(self, where: str) -> ScanResult:
-        """Scan to the end. Raises PortGoneError when the port goes."""
+        """Scan to the end, or until the port goes. After a cancelled run, `result` tells what was found until then."""
         self._begun = self._now()
-        ignores = False
-        if self._port.settings is None:
-            ignores = await self._host()
-        else:
-            await self._line()
+        try:
+            if self._port.settings is None:
+                self._ignores_unit_ids = await self._host()
+            else:
+                await self._line()
+        except OSError as error:
+            return self.result(where, Ending.PORT_GONE, error.strerror or str(error))
+        return self.result(where)
+
+    def result(self, where: str, ending: Ending = Ending.COMPLETE, why: str = "") -> ScanResult:
+        """Return what is found so far; a unit that nobody has looked at yet has no outcome."""
         units = sorted(self._found.values(), key=_place)
         return ScanResult(
             where,
@@ -125,7 +132,9 @@ class Scan:
             self._port.questions,
             tuple(self._not_asked),
             self._noise,
-            ignores,
+            self._ignores_unit_ids,
+            ending,
+            why,
         )
 
     async def _line(self) -> None:

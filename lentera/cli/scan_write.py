@@ -1,0 +1,27 @@
+"""`lentera gateway scan --write`: the configuration of what a scan has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lentera.cli import output
+from lentera.language import Words
+
+if TYPE_CHECKING:
+    from lentera_gateway.commissioning.new_config import NewBus, NewConfig
+
+
+def write(file: Path, plan: NewConfig, bus: NewBus, gateway: str, cloud: str, words: Words, *, is_cut: bool) -> None:
+    """Write what was identified; a scan that was cut short before anything was says that there is nothing.
+
+    Raises:
+        NotWrittenError: a scan that came to its end identified nothing, or the file cannot be.
+    """
+    from lentera_gateway.commissioning.write_config import write_config
+
+    if is_cut and not plan.included:
+        output.note(words("scan.nothing_to_write", file=file))
+        return
+    every_s = write_config(file, plan, bus, gateway, cloud)
+    output.note(words("scan.written", file=file, count=len(plan.included), every=every_s))
