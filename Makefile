@@ -9,7 +9,7 @@ export PYTHON
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-board check check-board wheel lock services bench clean
+.PHONY: help demo test faults test-board check check-board wheel lock services bench clean
 
 help: ## say what can be made
 	@echo "make TARGET, where TARGET is one of:"
@@ -21,6 +21,9 @@ demo: .venv/.lentera-demo ## a simulated street, a gateway and the cloud on this
 test: .venv/.lentera-dev ## run every test; on Debian as root it brings the real servers first
 	@tests/services/install
 	@exec $(VENV)/python -m pytest -ra $(ARGS)
+
+faults: .venv/.lentera-dev ## cut the power, fill the disk, flip bits at every call of recorded runs; a seed: LENTERA_FAULTS_SEED=7 make faults
+	@LENTERA_FAULTS=long exec $(VENV)/python -m pytest -ra tests/faults $(ARGS)
 
 test-board: .venv/.lentera-dev ## run the gateway's tests in 256 MB of memory and 60 % of one core (as root)
 	@exec .ci/small-board $(VENV)/python -m pytest -ra --timeout 180 $(wildcard tests/gateway tests/drivers) $(ARGS)

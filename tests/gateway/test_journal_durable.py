@@ -64,7 +64,8 @@ def test_the_memory_tier_is_never_synced(limits, synced):
 
 def test_the_epoch_is_synced_before_it_is_used(limits, synced):
     store = opened(limits)
-    assert synced == [limits.card_dir / "state.new", limits.card_dir]
+    folders = [limits.card_dir.parent, limits.card_dir]
+    assert synced == [*folders, limits.card_dir / "state.new", limits.card_dir], "and the names of the folders before"
     synced.clear()
     store.save_time(WALL + 1)
     assert synced == [limits.card_dir / "state.new", limits.card_dir]
@@ -94,6 +95,32 @@ def test_a_read_only_card_never_gives_an_epoch_twice(tmp_path):
         if boot == 0:
             (card / "state.new").mkdir()  # from here on the state on the card can be read and not replaced
     assert sorted(set(epochs)) == epochs
+
+
+@pytest.mark.parametrize("wall_ms", [17_000, WALL], ids=["1970", "the same hour again"])
+def test_a_read_only_card_and_a_clock_that_stands_still_never_give_an_epoch_twice(tmp_path, wall_ms):
+    card = tmp_path / "card"
+    card.mkdir()
+    epochs = []
+    for boot in range(6):
+        memory = tmp_path / f"tmpfs-of-boot-{boot}"
+        memory.mkdir()
+        epochs += [start_epoch(memory, card, None, wall_ms).epoch for _restart in range(2)]
+        if boot == 0:
+            (card / "state.new").mkdir()
+    assert len(set(epochs)) == len(epochs)
+
+
+def test_a_restart_of_the_program_gives_a_batch_no_second_budget(limits):
+    store = opened(limits)
+    store.seal([sample(1)], 1000, FIT)
+    for at in (4000, 7000, 10_000):
+        killed(store)
+        store = opened(limits, at=at)
+        store.mover.maintain(at)
+        assert store.places.card.index.waiting == 0
+    store.mover.maintain(11_000)
+    assert store.places.card.index.waiting == 1
 
 
 def test_a_seal_empties_the_log_of_unsealed_samples(limits):

@@ -5,12 +5,12 @@ Where the card refuses, the memory tier keeps it, which still survives a killed 
 
 from __future__ import annotations
 
-import os
+import contextlib
 from pathlib import Path
 
 from lentera_gateway.journal.framing import frame, scan
 from lentera_gateway.journal.records import CommandRecord, decode_record, encode_record
-from lentera_gateway.journal.segments import sync_folder
+from lentera_gateway.journal.segments import sync_folder, write_durably
 
 _NAME = "commands"
 
@@ -24,38 +24,39 @@ class CommandLog:
         self.kept = kept
         self.written_bytes = 0
         self._latest: dict[str, CommandRecord] = {}
-        self._appended = 0
+        self._appended = dict.fromkeys(self.folders, 0)
 
     def load(self) -> list[CommandRecord]:
-        """Return the remembered commands, oldest first; damaged records are stepped over."""
+        """Return the remembered commands, oldest first; damaged records are stepped over.
+
+        The order of a file counts, not the clocks: each boot has its own. Where the memory tier has a file, it has been
+        written to ever since the card refused in this boot, so what it says is newer.
+        """
         for folder in self.folders:
             try:
                 found = scan((folder / _NAME).read_bytes()).frames
             except OSError:
                 continue
-            self._appended = max(self._appended, len(found))
+            self._appended[folder] = len(found)
             for item in found:
                 record = decode_record(item.record)
-                if isinstance(record, CommandRecord) and self._is_news(record):
+                if isinstance(record, CommandRecord):
                     self._remember(record)
         return list(self._latest.values())
 
     def keep(self, record: CommandRecord) -> str | None:
         """Make a record durable. Returns None, or why the card did not take it."""
         self._remember(record)
-        problem: str | None = None
-        for folder in self.folders:
-            try:
-                self._write(folder, record)
-            except OSError as error:
-                problem = f"{folder / _NAME}: {error.strerror or error}"
-                continue
-            break
+        card, memory = self.folders
+        try:
+            self._write(card, record)
+            problem = None
+        except OSError as error:
+            problem = f"{card / _NAME}: {error.strerror or error}"
+        if problem is not None or (memory / _NAME).exists():
+            with contextlib.suppress(OSError):  # the card has it, or its trouble is what the caller hears of
+                self._write(memory, record)
         return problem
-
-    def _is_news(self, record: CommandRecord) -> bool:
-        known = self._latest.get(record.execution_id)
-        return known is None or (record.attempt, record.monotonic_ms) >= (known.attempt, known.monotonic_ms)
 
     def _remember(self, record: CommandRecord) -> None:
         self._latest.pop(record.execution_id, None)
@@ -65,22 +66,15 @@ class CommandLog:
 
     def _write(self, folder: Path, record: CommandRecord) -> None:
         path = folder / _NAME
-        if self._appended >= 4 * self.kept or not path.exists():
+        if self._appended[folder] >= 4 * self.kept or not path.exists():
             data = b"".join(frame(encode_record(kept)) for kept in self._latest.values())
             temporary = path.with_suffix(".new")
-            _write_durably(temporary, data, "wb")
+            write_durably(temporary, data, "wb")
             temporary.replace(path)
             sync_folder(folder)
-            self._appended = 0
+            self._appended[folder] = 0
         else:
             data = frame(encode_record(record))
-            _write_durably(path, data, "ab")
-        self._appended += 1
+            write_durably(path, data, "ab")
+        self._appended[folder] += 1
         self.written_bytes += len(data)
-
-
-def _write_durably(path: Path, data: bytes, mode: str) -> None:
-    with path.open(mode) as file:
-        file.write(data)
-        file.flush()
-        os.fdatasync(file.fileno())

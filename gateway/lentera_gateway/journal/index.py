@@ -111,14 +111,15 @@ class TierIndex:
         """Forget where the batches of a segment lie; its counts stay."""
         self.segments[number].entries = None
 
-    def load(self, number: int, entries: Iterable[Entry]) -> None:
-        """Give a segment its entries back, without those settled since."""
+    def load(self, number: int, entries: Iterable[Entry], settled_before: Iterable[Key] = ()) -> None:
+        """Give a segment its entries back, without those settled since, or by an earlier process."""
         segment = self.segments[number]
+        waited = segment.waiting
+        segment.settled.update(settled_before)
         segment.scanned = True
         segment.entries = {entry.key: entry for entry in entries if entry.key not in segment.settled}
-        count = len(segment.entries) + len(segment.settled)
-        self.waiting += count - segment.count
-        segment.count = count
+        segment.count = len(segment.entries) + len(segment.settled)
+        self.waiting += segment.waiting - waited
 
     def remove(self, number: int) -> Segment:
         """Forget a segment whose file is gone; returns what it held."""

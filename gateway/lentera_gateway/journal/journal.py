@@ -204,9 +204,7 @@ class Journal:
     async def acknowledge(self, key: Key, refused: list[dict[str, str]] | None = None) -> bool:
         """Forget a batch that the cloud has stored; where it refused some devices' rows, set a copy aside with why."""
         if refused:
-            sealed = await self._io.run(self._store.places.sealed_bytes, key)
-            if sealed is not None:
-                await self._io.run(self._store.set_aside, key, sealed, refused)
+            await self._io.run(self._store.set_rows_aside, key, refused)
         known = await self._io.run(self._store.settle, key)
         if key.epoch == self.epoch:
             self._delivery.settled(key.sequence, [(row["device"], row["text"]) for row in refused or ()])

@@ -103,7 +103,11 @@ class CardMover:
         for number, entry in due:
             if copied >= _MOVE_BYTES:
                 break
-            sealed = places.read(places.memory, number, entry)
+            try:
+                sealed = places.read(places.memory, number, entry)
+            except OSError as error:
+                places.cannot_read(places.memory, number, error)
+                continue
             if sealed is None:
                 places.counters.damaged_batches += 1
                 places.memory.mark(number, entry.key, Fate.QUARANTINED)

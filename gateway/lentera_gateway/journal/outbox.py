@@ -80,7 +80,11 @@ class Outbox:
         fit = None if entry.clocked else self._pins().get(entry.boot_id)
         if not entry.clocked and fit is None and entry.boot_id == self._boot_id:
             return None  # waits for the clock
-        sealed = self._places.read(tier, number, entry)
+        try:
+            sealed = self._places.read(tier, number, entry)
+        except OSError as error:  # not damaged: it stays and may be read another time
+            self._places.cannot_read(tier, number, error)
+            return None
         if sealed is None:
             self._places.counters.damaged_batches += 1
             tier.mark(number, entry.key, Fate.QUARANTINED)

@@ -81,19 +81,31 @@ class Places:
             self.card.index.remove(number)
             return
         segment = self.card.index.segments[number]
+        settled: set[Key] = set()
         if not segment.scanned:
             settled, problems = self.card.settled_before(number)
-            segment.settled |= settled
             self.recovery.unreadable_marks += len(problems)
             self.card_error = "; ".join(problems) or self.card_error
         report = Recovery() if segment.scanned else self.recovery
-        self.card.index.load(number, entries_of(found, 0, segment.settled, report))
+        self.card.index.load(number, entries_of(found, 0, settled, report), settled)
 
     def read(self, tier: Tier, number: int, entry: Entry) -> bytes | None:
-        """Return a batch's sealed bytes, or None when they are damaged."""
+        """Return a batch's sealed bytes, or None when they are damaged.
+
+        Raises:
+            OSError: when the file cannot be read now.
+        """
         found = tier.read_at(number, entry.offset, entry.size)
         record = None if found is None else decode_record(found.record)
         return record.sealed if isinstance(record, BatchRecord) else None
+
+    def cannot_read(self, tier: Tier, number: int, error: OSError) -> None:
+        """Note why a segment's batch cannot be read now."""
+        problem = f"{tier.folder}: segment {number} cannot be read: {error.strerror or error}"
+        if tier is self.card:
+            self.card_error = problem
+        else:
+            self.memory_error = problem
 
     def find(self, key: Key) -> tuple[str, int] | None:
         """Return (tier, segment) of a waiting batch as far as its segment is loaded."""
@@ -108,7 +120,11 @@ class Places:
         return self.memory if name == "memory" else self.card
 
     def sealed_bytes(self, key: Key) -> bytes | None:
-        """Return a waiting batch's bytes, or None."""
+        """Return a waiting batch's bytes, or None.
+
+        Raises:
+            OSError: when its file cannot be read now.
+        """
         if key in self.held.batches:
             return self.held.batches[key].sealed
         place = self.in_flight.get(key)

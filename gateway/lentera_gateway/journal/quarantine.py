@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.segments import make_folder, sync_folder, write_durably
 
+_INCOMING: Final = "incoming"
 MAX_BATCHES: Final = 256
 MAX_BYTES: Final = 16 * 1024 * 1024
 
@@ -38,11 +40,14 @@ class Quarantine:
         Raises:
             OSError: when the folder refuses.
         """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.folder)
         stem = self.folder / f"{key.epoch:012d}-{key.sequence:012d}"
         reason = msgspec.json.format(msgspec.json.encode({"refused": reasons}), indent=2)
-        stem.with_suffix(".json").write_bytes(reason)
-        stem.with_suffix(".batch").write_bytes(sealed)
+        # Whole and on the medium before the journal forgets the batch, whatever happens in between.
+        for suffix, data in ((".json", reason), (".batch", sealed)):
+            write_durably(self.folder / _INCOMING, data)
+            (self.folder / _INCOMING).replace(stem.with_suffix(suffix))
+        sync_folder(self.folder)
         self._make_room()
         return len(sealed) + len(reason)
 

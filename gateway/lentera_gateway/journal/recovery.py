@@ -45,23 +45,39 @@ class Recovery:
         self.torn_bytes += scan.torn_tail_bytes
 
 
-def entry_of(frame: Frame, sealed: bytes, order: int, waits_since_ms: int) -> Entry | None:
-    """Describe a batch found in a segment; None when its header does not read."""
+def entry_of(frame: Frame, sealed: bytes, order: int, waits_since_ms: int, boot_id: bytes | None) -> Entry | None:
+    """Describe a batch found in a segment; None when its header does not read.
+
+    A batch of this boot has waited since it was sealed: a program that is killed again and again brings its batches to
+    the card in time all the same.
+    """
     try:
         header = peek(sealed)
     except BatchError:
         return None
     key = Key(header.key.epoch, header.key.sequence)
     clocked = header.clock is not None
+    if header.boot_id == boot_id:
+        waits_since_ms = min(waits_since_ms, header.sealed_monotonic_ms)
     return Entry(key, frame.offset, frame.size, order, waits_since_ms, header.boot_id, clocked, header.values)
 
 
-def entries_of(scan: Scan, waits_since_ms: int, settled: set[Key], report: Recovery) -> Iterator[Entry]:
-    """Yield the batches of a scanned segment that are not settled; order 0, so they count as backlog."""
+def entries_of(
+    scan: Scan, waits_since_ms: int, settled: set[Key], report: Recovery, boot_id: bytes | None = None
+) -> Iterator[Entry]:
+    """Yield the batches of a scanned segment that are not settled; order 0, so they count as backlog.
+
+    Args:
+        scan: what the segment holds.
+        waits_since_ms: since when its batches wait, as far as nothing better is known.
+        settled: batches to leave out.
+        report: where damage is counted.
+        boot_id: this boot, on whose clock it is known how long a batch waits.
+    """
     report.note(scan)
     for frame in scan.frames:
         record = decode_record(frame.record)
-        entry = entry_of(frame, record.sealed, 0, waits_since_ms) if isinstance(record, BatchRecord) else None
+        entry = entry_of(frame, record.sealed, 0, waits_since_ms, boot_id) if isinstance(record, BatchRecord) else None
         if entry is None:
             report.unknown_records += 1
         elif entry.key not in settled:

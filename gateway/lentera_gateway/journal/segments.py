@@ -7,6 +7,7 @@ losing them costs a replay, which the cloud knows by epoch and sequence.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -30,6 +31,31 @@ class TierWriteError(LenteraError):
         super().__init__(f"journal tier {tier}: cannot write {path}: {cause.strerror or cause}; data stays in memory")
         self.tier = tier
         self.errno = cause.errno
+
+
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make a folder whose name lasts: its parent is synced, as far as this user may open it.
+
+    Raises:
+        OSError: when the folder can be neither made nor found.
+    """
+    if not folder.parent.is_dir():
+        make_folder(folder.parent, 0o777)
+    folder.mkdir(exist_ok=True, mode=mode)
+    with contextlib.suppress(OSError):  # a parent that cannot be opened belongs to whoever installed the board
+        sync_folder(folder.parent)
+
+
+def write_durably(path: Path, data: bytes, mode: str = "wb") -> None:
+    """Write a small file, or append to it ("ab"), and sync it; its name is the caller's to sync.
+
+    Raises:
+        OSError: when the file system refuses, or takes a part of it only.
+    """
+    with path.open(mode) as file:  # buffered: what a full disk takes a part of is refused in the end, never ignored
+        file.write(data)
+        file.flush()
+        os.fdatasync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -81,6 +107,8 @@ class Tier:
         Raises:
             OSError: when a folder can be neither made nor listed.
         """
+        if self.durable:
+            make_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.marks.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = sorted(int(path.stem) for path in self.folder.glob("*" + _SUFFIX) if path.stem.isdigit())
@@ -98,6 +126,7 @@ class Tier:
         """
         framed = frame(record)
         if self.open_number is not None and self.index.segments[self.open_number].size >= self.segment_bytes:
+            self.sync()  # `sync` reaches the open segment alone, and this one may hold records that wait for it
             self.close_segment()
         try:
             descriptor, number = self._open()
@@ -135,12 +164,16 @@ class Tier:
         return scan(self._path(number).read_bytes())
 
     def read_at(self, number: int, offset: int, size: int) -> Frame | None:
-        """Read one frame; None when it is damaged or the file is gone."""
+        """Read one frame; None when it is damaged or the file is gone.
+
+        Raises:
+            OSError: when the file cannot be read now; it may well be another time.
+        """
         try:
             with self._path(number).open("rb") as file:
                 file.seek(offset)
                 return read_frame(file.read(size), 0)
-        except OSError:
+        except FileNotFoundError:
             return None
 
     def drop(self, number: int) -> None:

@@ -7,7 +7,6 @@ starts at the wall clock's seconds, or at a random number where the clock is pla
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from typing import Final
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.framing import frame, scan
 from lentera_gateway.journal.records import PinRecord, StateRecord, decode_record, encode_record
-from lentera_gateway.journal.segments import sync_folder
+from lentera_gateway.journal.segments import sync_folder, write_durably
 from lentera_model.batch import ClockFit
 
 _KEPT_PINS: Final = 8
@@ -54,6 +53,18 @@ def next_epoch(known: int | None, wall_ms: int, randomness: int) -> int:
     return wall_ms // 1000 if wall_ms >= BUILD_TIME_MS else 1 + randomness
 
 
+def unkept_epoch(epoch: int, wall_ms: int, randomness: int) -> int:
+    """Return an epoch that cannot be kept, above one that the next boot may come to by counting as well. Pure.
+
+    Args:
+        epoch: what counting gave.
+        wall_ms: the system's wall clock.
+        randomness: 30 random bits, for a clock that stands still or went back from boot to boot.
+    """
+    by_clock = next_epoch(None, wall_ms, 0)
+    return by_clock if by_clock > epoch else epoch + 1 + randomness
+
+
 def _read(folder: Path) -> StateRecord | None:
     try:
         return last_state((folder / STATE_NAME).read_bytes())
@@ -87,10 +98,10 @@ def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
     ]
     data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins)))
     temporary = folder / (STATE_NAME + ".new")
-    with temporary.open("wb", buffering=0) as file:
-        file.write(data)
-        if durable:
-            os.fdatasync(file.fileno())
+    if durable:
+        write_durably(temporary, data)
+    else:
+        temporary.write_bytes(data)
     temporary.replace(folder / STATE_NAME)
     if durable:
         sync_folder(folder)
@@ -106,7 +117,8 @@ def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int
         highest_seen: highest epoch among the batches found, for a lost state file.
         wall_ms: the system's wall clock.
     """
-    found = [record for record in (_read(memory), _read(card)) if record is not None]
+    in_memory = _read(memory)
+    found = [record for record in (in_memory, _read(card)) if record is not None]
     epochs = [record.epoch for record in found] + ([highest_seen] if highest_seen is not None else [])
     saved_at_ms = max([BUILD_TIME_MS, *(record.saved_at_ms for record in found)])
     epoch = next_epoch(max(epochs, default=None), wall_ms, secrets.randbits(30))
@@ -114,8 +126,9 @@ def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int
     try:
         save_state(card, state, durable=True)
     except OSError:
-        lone = max(next_epoch(None, wall_ms, secrets.randbits(30)), epoch)
-        state = replace(state, epoch=lone, kept=False)
+        if in_memory is None or in_memory.epoch != epoch - 1:  # else the tmpfs has counted since this boot began
+            epoch = unkept_epoch(epoch, wall_ms, secrets.randbits(30))
+        state = replace(state, epoch=epoch, kept=False)
     try:
         save_state(memory, state, durable=False)
     except OSError:

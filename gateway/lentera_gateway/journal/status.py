@@ -44,6 +44,7 @@ class JournalStatus:
         bytes_a_value: sealed bytes a value, 0 before the first batch.
         oldest_monotonic_ms: since when the oldest batch waits (CLOCK_BOOTTIME); None when none waits, or when it is on
             the card, where it may have come from another boot.
+        damaged_records, torn_bytes, unreadable_segments: what was found broken at the start and stepped over.
         quarantined: batches set aside because the cloud refused them.
         memory_error, card_error: why a tier does not take data now, or None.
         counters: everything counted.
@@ -59,6 +60,9 @@ class JournalStatus:
     values_total: int
     bytes_a_value: float
     oldest_monotonic_ms: int | None
+    damaged_records: int
+    torn_bytes: int
+    unreadable_segments: int
     quarantined: int
     memory_error: str | None
     card_error: str | None

@@ -25,6 +25,7 @@ from lentera_gateway.journal.quarantine import Quarantine
 from lentera_gateway.journal.records import Fate, from_rows
 from lentera_gateway.journal.recovery import Recovery, entries_of, open_samples
 from lentera_gateway.journal.sealing import portions, seal_samples
+from lentera_gateway.journal.segments import make_folder
 from lentera_gateway.journal.state import GatewayState, save_state, start_epoch
 from lentera_gateway.journal.status import JournalStatus
 from lentera_model.batch import BatchKey, ClockFit
@@ -56,6 +57,7 @@ class JournalStore:
         self.open_log = OpenLog(limits.memory_dir / "unsealed")
         self.commands = CommandLog(limits.memory_dir, limits.card_dir, COMMANDS_KEPT)
         self.quarantine = Quarantine(limits.card_dir / "quarantine")
+        self.spare_quarantine = Quarantine(limits.memory_dir / "quarantine", max_bytes=limits.memory_max_bytes // 8)
         self.state = GatewayState(0, 0, {})
         self.sequence = 0
         self.order = 0
@@ -69,15 +71,16 @@ class JournalStore:
         """
         self._take_memory_folder()
         try:
-            self.limits.card_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.limits.card_dir)
             self.places.card.prepare()
         except OSError as error:
             self.mover.failed(error, monotonic_ms)
-        last_sealed = self._recover_memory(monotonic_ms)
-        self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, max(last_sealed, default=None), wall_ms)
+        sealed = self._recover_memory(monotonic_ms)
+        highest = max((key.epoch for key in sealed), default=None)
+        self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, highest, wall_ms)
         if not self.state.kept:
             self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
-        self._recover_samples(last_sealed, monotonic_ms)
+        self._recover_samples(sealed, monotonic_ms)
         self.places.recovery.batches = self.places.memory.index.waiting + len(self.places.held.batches)
         return self.places.recovery
 
@@ -99,35 +102,34 @@ class JournalStore:
                 f"journal.memory_dir {folder} is in use by another gateway; stop it, or name another folder"
             ) from error
 
-    def _recover_memory(self, monotonic_ms: int) -> dict[int, int]:
-        """Load all memory segments; returns epoch -> highest sequence seen sealed."""
-        highest: dict[int, int] = {}
+    def _recover_memory(self, monotonic_ms: int) -> set[Key]:
+        """Load all memory segments; returns the batches seen in them, settled ones too."""
+        seen: set[Key] = set()
         for number in list(self.places.memory.index.segments):
             try:
                 found = self.places.memory.read(number)
-            except OSError:
+            except OSError as error:  # left alone: the next start may read it
                 self.places.recovery.unreadable_segments += 1
-                with contextlib.suppress(OSError):
-                    self.places.memory.drop(number)
+                self.places.memory_error = f"segment {number} cannot be read: {error.strerror or error}"
+                self.places.memory.index.remove(number)
                 continue
-            entries = list(entries_of(found, monotonic_ms, set(), self.places.recovery))
-            for entry in entries:
-                highest[entry.key.epoch] = max(entry.key.sequence, highest.get(entry.key.epoch, 0))
+            entries = list(entries_of(found, monotonic_ms, set(), self.places.recovery, self.boot_id))
+            seen.update(entry.key for entry in entries)
             settled, problems = self.places.memory.settled_before(number)
             self.places.recovery.unreadable_marks += len(problems)
             self.places.memory_error = "; ".join(problems) or self.places.memory_error
             self.places.memory.index.load(number, [entry for entry in entries if entry.key not in settled])
         self.places.drop_done()
-        return highest
+        return seen
 
-    def _recover_samples(self, last_sealed: dict[int, int], monotonic_ms: int) -> None:
+    def _recover_samples(self, sealed_before: set[Key], monotonic_ms: int) -> None:
         try:
             groups = open_samples(self.open_log.read(), self.places.recovery)
         except OSError:
             self.places.recovery.unreadable_segments += 1
             return
         for (key, boot_id), records in groups.items():
-            if key.sequence <= last_sealed.get(key.epoch, 0):
+            if key in sealed_before:
                 continue
             samples = [sample for record in records for sample in from_rows(record.rows)]
             self.places.recovery.samples += len(samples)
@@ -235,8 +237,12 @@ class JournalStore:
         return self.places.settle(key, fate)
 
     def refuse(self, key: Key, reasons: list[dict[str, str]]) -> bool:
-        """Set a batch aside with the reasons and forget it. False when no such batch waits."""
-        sealed = self.places.sealed_bytes(key)
+        """Set a batch aside with the reasons and forget it. False when none waits, or it cannot be read."""
+        try:
+            sealed = self.places.sealed_bytes(key)
+        except OSError as error:  # it stays, and is sent and refused once more on another connection
+            self.places.card_error = f"batch {key} cannot be read: {error.strerror or error}"
+            return False
         if sealed is None:
             return self.settle(key, Fate.QUARANTINED)
         self.set_aside(key, sealed, reasons)
@@ -248,6 +254,18 @@ class JournalStore:
             self.places.counters.written_card_bytes += self.quarantine.put(key, sealed, reasons)
         except OSError as error:
             self.places.card_error = f"{self.quarantine.folder}: {error.strerror or error}"
+            with contextlib.suppress(OSError):  # nothing took it: the card's trouble is what the status shows
+                self.spare_quarantine.put(key, sealed, reasons)
+
+    def set_rows_aside(self, key: Key, reasons: list[dict[str, str]]) -> None:
+        """Copy a waiting batch, of which the cloud refused some devices' rows, into quarantine."""
+        try:
+            sealed = self.places.sealed_bytes(key)
+        except OSError as error:
+            self.places.card_error = f"batch {key} cannot be read: {error.strerror or error}"
+            return
+        if sealed is not None:
+            self.set_aside(key, sealed, reasons)
 
     def pin(self, fit: ClockFit) -> None:
         """Fix the one fit for this boot's batches that were sealed before the clock was trusted."""
@@ -290,7 +308,10 @@ class JournalStore:
             values_total=counters.values,
             bytes_a_value=counters.sealed_bytes / counters.values if counters.values else 0.0,
             oldest_monotonic_ms=self.places.oldest_waits_since_ms(),
-            quarantined=self.quarantine.count(),
+            damaged_records=self.places.recovery.damaged_records,
+            torn_bytes=self.places.recovery.torn_bytes,
+            unreadable_segments=self.places.recovery.unreadable_segments,
+            quarantined=self.quarantine.count() + self.spare_quarantine.count(),
             memory_error=self.places.memory_error,
             card_error=self.places.card_error,
             counters=counters,
