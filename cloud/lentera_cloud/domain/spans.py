@@ -61,8 +61,9 @@ def joined(ranges: Iterable[Range], hole_ms: int = HOLE_MS, at_most: int = SPANS
 
 def common(one: Range, others: Iterable[Range]) -> list[Range]:
     """Return the parts of a range that any of the others covers, joined where they touch."""
-    parts = [(max(one[0], begin), min(one[1], end)) for begin, end in others if begin <= one[1] and end >= one[0]]
-    return joined(parts, hole_ms=0, at_most=max(len(parts), 1)) if parts else []
+    first, last = one
+    parts = [(max(first, begin), min(last, end)) for begin, end in others if begin <= last and end >= first]
+    return joined(parts, hole_ms=0, at_most=len(parts)) if parts else []
 
 
 def claim(known: Iterable[StoredSpan], new: Sequence[StoredSpan]) -> Claim:
@@ -82,12 +83,16 @@ def claim(known: Iterable[StoredSpan], new: Sequence[StoredSpan]) -> Claim:
     for span in new:
         mine = span.from_ms, span.to_ms
         fresh.setdefault((span.device, span.epoch), []).append(mine)
-        if parts := common(mine, by_device.get(span.device, ())):
+        earlier = by_device.get(span.device)
+        if earlier is not None and (parts := common(mine, earlier)):
             met.setdefault(span.device, []).extend(parts)
     gone: list[StoredSpan] = []
     changed: list[StoredSpan] = []
     for (device, epoch), ranges in fresh.items():
         before = by_epoch.get((device, epoch), [])
+        if len(before) == len(ranges) == 1 and 0 <= ranges[0][0] - before[0][1] <= HOLE_MS:  # nearly always: it grows
+            changed.append(StoredSpan(device, epoch, before[0][0], ranges[0][1]))
+            continue
         after = joined([*before, *ranges])
         begins = {begin for begin, _ in after}
         gone.extend(StoredSpan(device, epoch, *one) for one in before if one[0] not in begins)
