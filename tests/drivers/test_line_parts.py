@@ -225,7 +225,7 @@ def test_a_canary_that_follows_a_canary_proves_nothing():
         with pytest.raises(DeviceReplyError, match="got function 3 with 1 registers, asked for function 3 with 2"):
             await words_of(line, 200)
         await nothing_is_overdue()
-        with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 1"):
+        with pytest.raises(DeviceReplyError, match="got function 3 with 2 registers, asked for function 3 with 4"):
             await words_of(line, 300)
         await nothing_is_overdue()
         assert await words_of(line, 300) == (300, 301)

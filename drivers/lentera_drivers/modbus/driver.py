@@ -224,7 +224,7 @@ class ModbusDriver:
     def _took_aside(self, device_id: str, block: ReadBlock, reply: Reply) -> None:
         """Pass on what a probe or a canary gave: the device has answered it, and nothing else will bring it."""
         unit = self._unit(device_id)
-        values = unit.decode_part(block, reply.data)
+        values = unit.decode_part(block, reply.data) if reply.is_in_step else None
         if values:
             for sample in unit.samples(values, reply.monotonic_ms):
                 self.on_sample(sample)

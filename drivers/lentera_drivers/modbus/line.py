@@ -54,6 +54,9 @@ from lentera_model.config import ModbusBus
 _QUIET_MAX_S: Final = 0.3
 """The line is drained no longer: this spares the next question a collision. That no late reply becomes a value, however
 late, is the work of canaries and `Doubts`, and holds up nobody else."""
+_LATE_MARGIN: Final = 1.2
+_WAITED_OUT_S: Final = 2.0
+"""A unit whose late answers are known to come soon is waited for: they would garble its neighbour's."""
 _LEAST_WATCH_S: Final = 0.05
 _WATCH_SHARE: Final = 1.25
 """A canary is believed if nothing follows it for so much of the worst turnaround seen."""
@@ -90,7 +93,7 @@ class ModbusLine:
         self.cost: WireCost = tcp_cost() if bus.transport == "tcp" else serial_cost(self._settings)
         self.counters = LineCounters()
         self.patience = Patience()
-        self.on_canary: Callable[[str, ReadBlock, Reply], None] = _passed_over
+        self.on_canary: Callable[[str, ReadBlock, Reply], None] = lambda *_: None
         self._lock = PriorityLock(1)
         self._window: TcpWindow | None = None
         self._turnarounds = Turnarounds()
@@ -189,13 +192,12 @@ class ModbusLine:
                     watch_s = await self._see_in_step(device, question, canaries, gap_ms, hurried, trace)
                 proves = self._doubts.proves(question)
             data, stamp_ms = await self._ask(device, question, gap_ms, watch_s, trace)
-            if proves:
-                self._doubts.units.discard(unit)
+            in_step = not proves or self._doubts.proved(unit)
             if self._window is not None and self._window.is_due():
                 self.counters.requests += await self._window.prove(device, question)
         finally:
             lock.give_back()
-        return Reply(data, stamp_ms)
+        return Reply(data, stamp_ms, in_step)
 
     async def write(
         self,
@@ -237,7 +239,7 @@ class ModbusLine:
     def _listen(self) -> None:
         """Take note of who spoke while nobody was asked."""
         for frame in self.rtu.take_unasked() if self.rtu is not None else ():
-            self._doubts.spoke(frame)
+            self._doubts.spoke(frame, self._clock())
 
     def canary_for(self, device: str, unit: int, canaries: Sequence[ReadBlock]) -> ReadBlock:
         """Return the canary that proves most now.
@@ -246,9 +248,9 @@ class ModbusLine:
             DeviceRestingError: late answers may yet come that look like the answer to any of them.
         """
         self._listen()
-        for canary in canaries:
-            if self._doubts.is_unmistakable(self._reading(unit, canary), self._clock()):
-                return canary
+        found = self._doubts.unmistakable([self._reading(unit, one) for one in canaries], self._clock())
+        if found is not None:
+            return canaries[found]
         raise DeviceRestingError(device, f"unit {unit} on {self.where}: late answers may still come; asked again soon")
 
     async def _see_in_step(
@@ -272,11 +274,13 @@ class ModbusLine:
         watch_s = min(_QUIET_MAX_S, max(_LEAST_WATCH_S, _WATCH_SHARE * self._turnarounds.worst_ms / 1000))
         if not canaries:
             return watch_s  # the question is a canary itself
-        block = self.canary_for(device, question.unit, canaries)
-        canary = self._reading(question.unit, block)
-        self.counters.canaries += 1
-        with suppress(DeviceRefusedError):
-            self.on_canary(device, block, Reply(*await self._ask(device, canary, gap_ms, watch_s, trace)))
+        for left in reversed(range(self._doubts.canaries_needed(question.unit))):
+            block = self.canary_for(device, question.unit, canaries)
+            self.counters.canaries += 1
+            with suppress(DeviceRefusedError):
+                said = await self._ask(device, self._reading(question.unit, block), gap_ms, watch_s, trace)
+                self.on_canary(device, block, Reply(*said, not left))
+            self._doubts.canary_answered(question.unit)
         return watch_s if waits_ms else 0.0
 
     async def _ask(
@@ -362,6 +366,8 @@ class ModbusLine:
         if self.rtu is not None:
             self._doubts.missed(question, self._clock(), overdue=overdue)
             quiet_s = min(_QUIET_MAX_S, max(self._timeout_s, self._turnarounds.worst_ms / 1000))
+            late_s = _LATE_MARGIN * self._doubts.late_ms(question.unit, self._clock()) / 1000
+            quiet_s = max(quiet_s, late_s) if late_s <= _WAITED_OUT_S else quiet_s
             self.rtu.quiet_until = asyncio.get_running_loop().time() + quiet_s
             if self._bus.transport == "rtu_over_tcp":
                 self._drop()  # a converter may keep the late reply for us
@@ -391,7 +397,3 @@ def _said_in(trace: list[Said]) -> Said:
     """Begin to keep the bytes of a question."""
     trace.append(Said())
     return trace[-1]
-
-
-def _passed_over(device: str, block: ReadBlock, reply: Reply) -> None:
-    """Let the values of a canary go."""

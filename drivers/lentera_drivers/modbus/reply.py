@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Registers of an answer, big-endian as on the wire, and the instant at which it came (monotonic milliseconds)."""
+    """An answer to a read.
+
+    Attributes:
+        data: its registers, big-endian as on the wire.
+        monotonic_ms: the instant at which it came.
+        is_in_step: whether it is the answer to its question for certain; else a canary's that proves half.
+    """
 
     data: bytes
     monotonic_ms: int
+    is_in_step: bool = True
 
     @property
     def words(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Final
 from lentera_drivers.interface import DriverSetupError, Outcome, OutcomeKind
 from lentera_drivers.modbus.blocks import ReadBlock, WireCost
 from lentera_drivers.modbus.decode import Decoder, compile_decoder, words_of
-from lentera_drivers.modbus.doubt import CANARIES
+from lentera_drivers.modbus.doubt import CANARIES, LEAST_CANARIES
 from lentera_drivers.modbus.holes import ABSENT_AGAIN_AFTER_MS, AbsentValue, Findings, HoleBook, Refusals
 from lentera_drivers.modbus.plan import PacedBlock, plan_device, probe_block, select_registers, turnaround_differs
 from lentera_drivers.modbus.quality import DEVICE_FAILURE, QualityOf
@@ -188,8 +188,11 @@ class Unit:
         requests = [live.paced.block for live in self.blocks]
         lengths, found = set(self._lengths), list[ReadBlock]()
         while requests and len(found) < CANARIES:
-            found.append(probe_block(requests, self.profile, lengths))
-            lengths.add(found[-1].count)
+            canary = probe_block(requests, self.profile, lengths)
+            if len(found) >= LEAST_CANARIES and canary.count > requests[0].count:
+                break  # beyond the registers that are known the device may refuse, which proves nothing
+            found.append(canary)
+            lengths.add(canary.count)
         self.canaries = tuple(found)
 
     def will_ask(self, count: int) -> None:
