@@ -25,6 +25,7 @@ COMMISSION: Mapping[str, tuple[str, str]] = {
         "Host adalah konverter ke jalur serial, dengan bingkai Modbus RTU.",
     ),
     "help.scan.units": ("Only these unit ids, such as 1-32,40.", "Hanya nomor unit ini, misalnya 1-32,40."),
+    "help.scan.parity": ("Parity: N, E or O; with --baud.", "Paritas: N, E, atau O; bersama --baud."),
     "help.scan.expect": ("End when this many are found.", "Selesai bila sebanyak ini ditemukan."),
     "help.scan.minutes": (
         "End after so many minutes; without it a uniform line takes 2, a mixed one up to 10.",
@@ -94,6 +95,37 @@ Siang hari, saat penyulang padam, semua beban nol: yang tidak dapat dipastikan d
     "scan.done": (
         "{count} found in {seconds:.0f} s with {questions} questions.",
         "{count} ditemukan dalam {seconds:.0f} dtk dengan {questions} pertanyaan.",
+    ),
+    "units.of_line": (
+        "{ids}: unit ids of a line are 1 to 247; 0 calls all units at once and none answers, 248 to 255 are reserved",
+        "{ids}: nomor unit pada jalur 1 sampai 247; 0 memanggil semua unit dan tak satu pun menjawab, 248 sampai 255 "
+        "dicadangkan",
+    ),
+    "units.of_host": (
+        "{ids}: unit ids of a Modbus TCP host are 1 to 247, and 0 or 255 for the host itself; 248 to 254 are reserved",
+        "{ids}: nomor unit host Modbus TCP 1 sampai 247, dan 0 atau 255 untuk host itu sendiri; 248 sampai 254 "
+        "dicadangkan",
+    ),
+    "scan.port_or_host": (
+        "--host and the port {port} exclude each other: give one of them",
+        "--host dan port {port} tidak dapat bersama: beri salah satu",
+    ),
+    "scan.parity_alone": (
+        "--parity needs --baud: without it every usual setting is tried",
+        "--parity memerlukan --baud: tanpa itu semua setelan umum dicoba",
+    ),
+    "scan.file_taken": (
+        "{file} is there already, nothing was asked yet; give another name, or move it away first.",
+        "{file} sudah ada, belum ada yang ditanya; beri nama lain, atau pindahkan dulu.",
+    ),
+    "scan.no_folder": (
+        "{file} cannot be written, nothing was asked yet: there is no folder {folder}. Make it first.",
+        "{file} tidak dapat ditulis, belum ada yang ditanya: folder {folder} tidak ada. Buat dulu.",
+    ),
+    "scan.folder_closed": (
+        "{file} cannot be written, nothing was asked yet: this user may not write into {folder}. Give another folder.",
+        "{file} tidak dapat ditulis, belum ada yang ditanya: pengguna ini tidak boleh menulis ke {folder}. Beri folder "
+        "lain.",
     ),
     "scan.stopped": (
         "The scan was stopped; the {count} found so far are listed. Scan again for the rest.",

@@ -53,6 +53,14 @@ pembacaan dan menyimpan hasilnya. Bila tidak ada, port dibuka dengan setelan kon
 gateway memakainya: berikan konfigurasinya.""",
     ),
     "read.nothing": ("Give --profile or --registers.", "Beri --profile atau --registers."),
+    "usage.ids": (
+        "{text!r} is no list of unit ids. Write ids and ranges, such as 1-32,40.",
+        "{text!r} bukan daftar nomor unit. Tulis nomor dan rentang, misalnya 1-32,40.",
+    ),
+    "usage.parity": (
+        "{text!r} is no parity. Write N (none), E (even) or O (odd).",
+        "{text!r} bukan paritas. Tulis N (tanpa), E (genap), atau O (ganjil).",
+    ),
     "read.one_unit": (
         "a port goes with one unit id, 1 to 247; device ids go with a configuration (*.yaml)",
         "port disertai satu nomor unit, 1 sampai 247; ID perangkat disertai konfigurasi (*.yaml)",

@@ -35,16 +35,23 @@ Baud = Annotated[int, typer.Option(help=_words("help.commission.baud"), min=300)
 Parity = Annotated[str, typer.Option(help=_words("help.commission.parity"))]
 
 
-def parse_ids(text: str) -> tuple[int, ...]:
-    """Read unit ids such as 1-32,40."""
+def parse_ids(text: str, *, of_host: bool = False) -> tuple[int, ...]:
+    """Read unit ids such as 1-32,40; a Modbus TCP host may be asked as 0 or 255 too, which mean the host itself."""
+    allowed = {*range(1, 248), *((0, 255) if of_host else ())}
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
-            raise typer.BadParameter(f"{part!r}: 1-32,40")
-        found += range(int(first), int(last or first) + 1)
-    if not found or min(found) < 0 or max(found) > 255:
-        raise typer.BadParameter(f"{text!r}: 1-247")
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal():
+            raise typer.BadParameter(reader_words()("usage.ids", text=part))
+        low, high = int(first[:9]), int(last[:9])
+        if low > high:
+            raise typer.BadParameter(reader_words()("usage.ids", text=part))
+        if high > max(allowed) or not allowed.issuperset(range(low, high + 1)):
+            raise typer.BadParameter(
+                reader_words()("units.of_host" if of_host else "units.of_line", ids=part.strip()[:40])
+            )
+        found += range(low, high + 1)
     return tuple(dict.fromkeys(found))
 
 
@@ -55,7 +62,7 @@ def line_settings(baud: int, parity: str) -> LineSettings:
     for known in ("N", "E", "O"):
         if parity.upper() == known:
             return LineSettings(baud, known, 1)
-    raise typer.BadParameter(f"{parity!r}: N, E, O")
+    raise typer.BadParameter(reader_words()("usage.parity", text=parity))
 
 
 def meters() -> list[MeterProfile]:
@@ -95,7 +102,7 @@ def scan(
     tcp_port: Annotated[int, typer.Option(help=_words("help.scan.tcp_port"), min=1, max=65535)] = 502,
     rtu_over_tcp: Annotated[bool, typer.Option("--rtu-over-tcp", help=_words("help.scan.rtu_over_tcp"))] = False,
     baud: Annotated[int | None, typer.Option(help=_words("help.commission.baud"), min=300)] = None,
-    parity: Parity = "N",
+    parity: Annotated[str | None, typer.Option(help=_words("help.scan.parity"), show_default=False)] = None,
     units: Annotated[str | None, typer.Option(help=_words("help.scan.units"))] = None,
     expect: Annotated[int | None, typer.Option(help=_words("help.scan.expect"), min=1)] = None,
     minutes: Annotated[float | None, typer.Option(help=_words("help.scan.minutes"), min=0.1)] = None,
@@ -115,10 +122,13 @@ def scan(
     if port is None and host is None:
         _list_ports(json)
         return
-    settings = None if baud is None else line_settings(baud, parity)
-    wish = ScanWish(settings, parse_ids(units) if units else (), None if minutes is None else minutes * 60, expect)
+    settings = _settings(port, host, baud, parity)
     transport = "rtu" if host is None else "rtu_over_tcp" if rtu_over_tcp else "tcp"
+    ids = () if units is None else parse_ids(units, of_host=transport == "tcp")
+    wish = ScanWish(settings, ids, None if minutes is None else minutes * 60, expect)
     bus = NewBus(port=str(port or ""), host=host or "", tcp_port=tcp_port, transport=transport)
+    if write is not None:
+        scan_write.check_place(write, reader_words())
     with _progress(quiet=json) as on_progress:
         result = asyncio.run(_scan(bus, wish, on_progress))
     plan = plan_config(result.units)
@@ -127,6 +137,16 @@ def scan(
         scan_write.write(write, plan, bus, gateway, cloud, reader_words(), is_cut=bool(exit_code))
     if exit_code:
         raise typer.Exit(exit_code)
+
+
+def _settings(port: Path | None, host: str | None, baud: int | None, parity: str | None) -> LineSettings | None:
+    """Return the settings that a scan was given, None for all usual ones; refuse options that contradict each other."""
+    settings = line_settings(9600 if baud is None else baud, "N" if parity is None else parity)
+    if port is not None and host is not None:
+        raise typer.BadParameter(reader_words()("scan.port_or_host", port=port))
+    if parity is not None and baud is None:
+        raise typer.BadParameter(reader_words()("scan.parity_alone"))
+    return None if baud is None else settings
 
 
 async def _scan(bus: NewBus, wish: ScanWish, on_progress: Callable[[Progress], None]) -> ScanResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,23 @@ from lentera.language import Words
 
 if TYPE_CHECKING:
     from lentera_gateway.commissioning.new_config import NewBus, NewConfig
+
+
+def check_place(file: Path, words: Words) -> None:
+    """Look before a scan of minutes whether its file can be written.
+
+    Raises:
+        NotWrittenError: it is there already, or its folder is not there or not ours to write to.
+    """
+    from lentera_gateway.commissioning.write_config import NotWrittenError
+
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise NotWrittenError(words("scan.no_folder", file=file, folder=folder))
+    if file.exists():
+        raise NotWrittenError(words("scan.file_taken", file=file))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotWrittenError(words("scan.folder_closed", file=file, folder=folder))
 
 
 def write(file: Path, plan: NewConfig, bus: NewBus, gateway: str, cloud: str, words: Words, *, is_cut: bool) -> None:
