@@ -53,6 +53,30 @@ pembacaan dan menyimpan hasilnya. Bila tidak ada, port dibuka dengan setelan kon
 gateway memakainya: berikan konfigurasinya.""",
     ),
     "read.nothing": ("Give --profile or --registers.", "Beri --profile atau --registers."),
+    "read.no_meter": (
+        "{profile} is not a meter's profile; its devices report by themselves on MQTT. See `lentera profile list`.",
+        "{profile} bukan profil meter; perangkatnya melapor sendiri lewat MQTT. Lihat `lentera profile list`.",
+    ),
+    "read.silent": (
+        "Unit {unit} does not answer at {settings}. Check the meter's power, its two wires, its unit id, baud rate and "
+        "parity; `lentera gateway doctor {port} --units {unit}` names the likely cause.",
+        "Unit {unit} tidak menjawab pada {settings}. Periksa listrik meter, dua kabelnya, nomor unit, baud, dan "
+        "paritasnya; `lentera gateway doctor {port} --units {unit}` menyebut kemungkinan sebabnya.",
+    ),
+    "usage.registers": (
+        "{text!r} names no registers. Write FUNCTION:FIRST-LAST with function 3 or 4, such as 4:0-5.",
+        "{text!r} bukan register. Tulis FUNGSI:AWAL-AKHIR dengan fungsi 3 atau 4, misalnya 4:0-5.",
+    ),
+    "usage.register_span": (
+        "{text!r} cannot be asked at once. Write the first register before the last, {most} registers at most, up to "
+        "65535, such as 4:0-5.",
+        "{text!r} tidak dapat ditanyakan sekaligus. Tulis register awal sebelum akhir, paling banyak {most} register, "
+        "sampai 65535, misalnya 4:0-5.",
+    ),
+    "usage.address": (
+        "{text} is no register's address; addresses go from 0 to 65535.",
+        "{text} bukan alamat register; alamat dari 0 sampai 65535.",
+    ),
     "usage.ids": (
         "{text!r} is no list of unit ids. Write ids and ranges, such as 1-32,40.",
         "{text!r} bukan daftar nomor unit. Tulis nomor dan rentang, misalnya 1-32,40.",
@@ -123,20 +147,20 @@ Dengan --json setiap bacaan satu baris.""",
 \b
   lentera gateway write gateway.yaml meter-office 100 1 --raw
   lentera gateway write gateway.yaml meter-office tariff 2 --yes --json
-  lentera gateway write /dev/ttyUSB0 5 20 16512 0
+  lentera gateway write /dev/ttyUSB0 5 tariff 2 --profile own.yaml
 
 A quantity is written where the register has write_function_code in its profile. A running gateway writes before any
-poll that waits, and its log says who wrote what. Through a configuration a meter's unit id is not written: use
+poll that waits, and its log says who wrote what. Where the profile is known a meter's unit id is not written: use
 `lentera gateway readdress`.""",
         """Contoh:
 
 \b
   lentera gateway write gateway.yaml meter-office 100 1 --raw
   lentera gateway write gateway.yaml meter-office tariff 2 --yes --json
-  lentera gateway write /dev/ttyUSB0 5 20 16512 0
+  lentera gateway write /dev/ttyUSB0 5 tariff 2 --profile own.yaml
 
 Besaran ditulis bila registernya punya write_function_code di profil. Gateway yang berjalan menulis sebelum pembacaan
-yang menunggu, dan lognya mencatat siapa menulis apa. Lewat konfigurasi nomor unit meter tidak ditulis: pakai
+yang menunggu, dan lognya mencatat siapa menulis apa. Bila profilnya diketahui nomor unit meter tidak ditulis: pakai
 `lentera gateway readdress`.""",
     ),
     "write.sure": (
@@ -163,6 +187,18 @@ yang menunggu, dan lognya mencatat siapa menulis apa. Lewat konfigurasi nomor un
     "write.not_read_back": (
         "The meter took the write, but it could not be read back: {why}",
         "Meter menerima tulisan, tetapi tidak dapat dibaca ulang: {why}",
+    ),
+    "write.gone": (
+        "The meter took the write, but unit {unit} does not answer any more. If register {address} holds its unit id, "
+        "baud rate or parity, the meter may have another one now: look for it with `lentera gateway scan {port}`.",
+        "Meter menerima tulisan, tetapi unit {unit} tidak menjawab lagi. Bila register {address} menyimpan nomor unit, "
+        "baud, atau paritas, setelan meter mungkin sudah berubah: cari dengan `lentera gateway scan {port}`.",
+    ),
+    "write.unit_id": (
+        "Register {address} of {profile} is its unit id, which is not written here. Give the meter another id with "
+        "`lentera gateway readdress {port} --ids NEW --factory-id {unit}`: it also makes sure that the id is free.",
+        "Register {address} pada {profile} adalah nomor unitnya dan tidak ditulis di sini. Beri nomor lain dengan "
+        "`lentera gateway readdress {port} --ids BARU --factory-id {unit}`: nomor itu juga dipastikan belum terpakai.",
     ),
     "write.no_word": ("{text!r} is no register's value, 0 to 65535", "{text!r} bukan nilai register, 0 sampai 65535"),
     "write.one_value": ("{quantity} takes one number in {unit}", "{quantity} memerlukan satu angka dalam {unit}"),

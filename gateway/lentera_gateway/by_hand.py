@@ -276,12 +276,20 @@ def _what_to_write(profile: MeterProfile, register: Register | None, wish: Write
     return wish.address, wish.words, _WRITES_MANY
 
 
-def _spare_the_unit_id(profile: MeterProfile, address: int, count: int) -> None:
+def unit_id_among(profile: MeterProfile, address: int, count: int) -> int | None:
+    """Return the register of the meter's unit id if some holding registers reach into it, else None."""
     setting = profile.unit_id_register
-    size = 0 if setting is None else (2 if setting.type == "float32" else 1)
-    if setting is not None and address < setting.address + size and setting.address < address + count:
+    if setting is None:
+        return None
+    size = 2 if setting.type == "float32" else 1
+    return setting.address if address < setting.address + size and setting.address < address + count else None
+
+
+def _spare_the_unit_id(profile: MeterProfile, address: int, count: int) -> None:
+    unit_id = unit_id_among(profile, address, count)
+    if unit_id is not None:
         raise WriteDeniedError(
-            f"register {setting.address} of {profile.id} is its unit id: with another one the gateway loses the "
+            f"register {unit_id} of {profile.id} is its unit id: with another one the gateway loses the "
             "meter. Stop the gateway and use `lentera gateway readdress`"
         )
 

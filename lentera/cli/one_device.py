@@ -43,10 +43,10 @@ def parse_registers(text: str) -> Span:
     code, _, places = text.partition(":")
     first, _, last = places.partition("-")
     if code not in ("3", "4") or not first.isdecimal() or not (last or first).isdecimal():
-        raise typer.BadParameter(f"{text!r}: 4:0-5")
+        raise typer.BadParameter(reader_words()("usage.registers", text=text))
     span = Span(int(code), int(first), int(last or first) - int(first) + 1)
     if not 1 <= span.count <= MOST_REGISTERS or span.end > 0x10000:
-        raise typer.BadParameter(f"{text!r}: 1-{MOST_REGISTERS} registers, 0-65535")
+        raise typer.BadParameter(reader_words()("usage.register_span", text=text, most=MOST_REGISTERS))
     return span
 
 
@@ -67,13 +67,14 @@ def read(
         _leave_to_the_file(profile, baud, parity)
         by_config.read(_wish(where, who, quantity, registers, raw=raw, json=json))
         return
-    unit = _unit(who)
+    unit, settings = _unit(who), _settings(baud, parity)
     spans, known = _wanted(profile, registers)
-    reading = asyncio.run(_read_once(where, _settings(baud, parity), unit, known, quantity, spans))
+    reading = asyncio.run(_read_once(where, settings, unit, known, quantity, spans))
     if json:
         output.print_json(_plain(reading, raw))
     else:
         _show(reading, raw=raw)
+    _tell_silence(reading, where, settings)
     if reading.refused and not reading.registers:
         raise typer.Exit(1)
 
@@ -97,7 +98,7 @@ def watch(
         _leave_to_the_file(profile, baud, parity)
         by_config.watch(_wish(where, who, quantity, registers, raw=raw, json=json), every, count)
         return
-    unit = _unit(who)
+    unit, settings = _unit(who), _settings(baud, parity)
     spans, known = _wanted(profile, registers)
 
     def show(reading: DeviceReading) -> None:
@@ -105,8 +106,9 @@ def watch(
             by_config.print_line(_plain(reading, raw))
         else:
             _show(reading, raw=raw)
+            _tell_silence(reading, where, settings)
 
-    work = _watch(where, _settings(baud, parity), lambda line: _ask(line, unit, known, quantity, spans), show)
+    work = _watch(where, settings, lambda line: _ask(line, unit, known, quantity, spans), show)
     with suppress(KeyboardInterrupt):
         asyncio.run(work(every, count))
 
@@ -157,6 +159,8 @@ def write(
         return
     unit = _unit([who])
     address, to_write, function_code = _registers_to_write(profile, what, values)
+    if profile is not None:
+        _spare_the_unit_id(where, unit, _meter(profile), address, len(to_write))
     words = reader_words()
     shown = " ".join(map(str, to_write))
     if not yes:
@@ -170,8 +174,29 @@ def write(
         typer.echo(words("write.done", after=after))
     _print_raw(report.raw if raw and not json else ())
     if not report.confirmed:
-        output.print_error(words("write.differs", after=after, words=shown), code="readback")
+        output.print_error(_why_unconfirmed(report, where), code="readback")
         raise typer.Exit(1)
+
+
+def _spare_the_unit_id(port: Path, unit: int, known: MeterProfile, address: int, count: int) -> None:
+    """Refuse to write a meter's id: nothing here looks whether the new one is free."""
+    from lentera_gateway.by_hand import unit_id_among
+
+    unit_id = unit_id_among(known, address, count)
+    if unit_id is not None:
+        text = reader_words()("write.unit_id", address=unit_id, profile=known.id, port=port, unit=unit)
+        output.print_error(text, code="write_denied")
+        raise typer.Exit(1)
+
+
+def _why_unconfirmed(report: WriteReport, port: Path) -> str:
+    words = reader_words()
+    if report.silent_after:
+        return words("write.gone", unit=report.unit, address=report.address, port=port)
+    if report.why_no_after:
+        return words("write.not_read_back", why=report.why_no_after)
+    after, written = (" ".join(map(str, held)) for held in (report.after, report.written))
+    return words("write.differs", after=after, words=written)
 
 
 def _wish(
@@ -210,7 +235,7 @@ def _registers_to_write(profile: str | None, what: str, values: Sequence[str]) -
     """Return address, words and function code of a write on a port."""
     if what.isdecimal():
         if int(what) > 0xFFFF:
-            raise typer.BadParameter(f"{what}: 0-65535")
+            raise typer.BadParameter(reader_words()("usage.address", text=what))
         return int(what), tuple(map(by_config.parse_word, values)), 16
     from lentera_gateway.by_hand import words_of
 
@@ -228,9 +253,11 @@ def _wanted(profile: str | None, registers: str | None) -> tuple[list[Span], Met
 def _meter(profile: str | None) -> MeterProfile:
     from lentera_drivers.profiles import MeterProfile, load_profile
 
-    known = None if profile is None else load_profile(profile)
-    if not isinstance(known, MeterProfile):
+    if profile is None:
         raise typer.BadParameter(reader_words()("read.nothing"))
+    known = load_profile(profile)
+    if not isinstance(known, MeterProfile):
+        raise typer.BadParameter(reader_words()("read.no_meter", profile=known.id))
     return known
 
 
@@ -293,8 +320,15 @@ def _show(reading: DeviceReading, *, raw: bool) -> None:
         rows = {f"{code}:{at}": f"{word}  0x{word:04x}" for (code, at), word in sorted(reading.registers.items())}
         output.print_pairs(rows)
     _print_raw(reading.raw if raw else ())
-    for span, why in reading.refused.items():
+    for span, why in reading.refused.items() if not reading.silent else ():
         output.note(f"{span}: {why}")
+
+
+def _tell_silence(reading: DeviceReading, port: Path, settings: LineSettings) -> None:
+    """Say once, with the next thing to do, that nobody answers."""
+    if reading.silent:
+        text = reader_words()("read.silent", unit=reading.unit, settings=settings, port=port)
+        output.print_error(text, code="device_timeout")
 
 
 def _bytes(answers: Sequence[RawAnswer]) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from lentera_sim.gateway_config import street_config
 from lentera_sim.street import StreetPlan
 
 CABINET, OFFICE = "meter-cabinet", "meter-office"
+SDM630 = "eastron_sdm630"
 
 
 @pytest.fixture
@@ -61,7 +62,20 @@ def config(tmp_path: Path) -> Path:
         ("en", ("read", "/dev/ttyS9", "1", "2"), 2, "one unit id, 1 to 247"),
         ("id", ("read", "/dev/ttyS9", CABINET), 2, "satu nomor unit"),
         ("en", ("write", "/dev/ttyS9", "1", "tariff", "2", "--yes"), 2, "Give --profile"),
-        ("en", ("write", "/dev/ttyS9", "1", "65536", "2", "--yes"), 2, "0-65535"),
+        ("en", ("write", "/dev/ttyS9", "1", "65536", "2", "--yes"), 2, "addresses go from 0 to 65535"),
+        ("en", ("read", "/dev/ttyS9", "1", "--registers", "9:0-5"), 2, "'9:0-5' names no registers. Write FUNCTION"),
+        ("id", ("read", "/dev/ttyS9", "1", "--registers", "4:5-0"), 2, "Tulis register awal sebelum akhir"),
+        ("en", ("read", "/dev/ttyS9", "1", "--profile", "zigbee2mqtt_plug"), 2, "is not a meter's profile"),
+        ("id", ("read", "/dev/ttyS9", "1", "--profile", "zigbee2mqtt_plug"), 2, "bukan profil meter"),
+        ("en", ("write", "/dev/ttyS9", "5", "20", "16512", "0", "--profile", SDM630, "--yes"), 1, "readdress /dev/tty"),
+        (
+            "id",
+            ("write", "/dev/ttyS9", "5", "19", "1", "2", "--profile", SDM630, "--yes"),
+            1,
+            "nomor unitnya dan tidak",
+        ),
+        ("en", ("doctor", "/dev/ttyS9", "--units", "1-x"), 2, "'1-x' is no list of unit ids"),
+        ("en", ("doctor", "/dev/ttyS9", "--parity", "X"), 2, "Write N (none), E (even) or O (odd)"),
     ],
 )
 def test_a_question_that_cannot_be_put_is_refused(

@@ -6,7 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from pymodbus.pdu.register_message import WriteSingleRegisterRequest, WriteSingleRegisterResponse
+from pymodbus.pdu.register_message import (
+    WriteMultipleRegistersRequest,
+    WriteMultipleRegistersResponse,
+    WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
+)
 
 from lentera.cli.one_device import _write
 from lentera_drivers import profiles
@@ -84,6 +89,80 @@ async def test_a_quantity_is_written_with_the_function_that_its_profile_names(li
     done = await lentera("write", str(port), "2", "100", "2", "--baud", "19200", "--yes")
     assert (done.returncode, "set-up mode" in done.stderr) == (1, True), "function 16 is not what this meter takes"
     assert meter.tariff == 3
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "does not answer at"), ("id", "tidak menjawab pada")])
+@pytest.mark.parametrize("how", [("--profile", "eastron_sdm630"), ("--registers", "4:0-5")])
+async def test_a_silent_meter_is_asked_twice_and_told_once_with_what_to_do(line, how, language, told):
+    port, _, _ = line
+    at = (str(port), "5", "--baud", "19200", *how)
+    done = await asyncio.to_thread(run, "gateway", "read", *at, "--raw", LENTERA_LANG=language)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1::2] == ["< -", "< -"], "asked twice, not 16 times"
+    (only,) = done.stderr.splitlines()
+    assert f"{told} 19200 8N1" in only
+    assert f"`lentera gateway doctor {port} --units 5`" in only
+
+
+async def test_a_silent_meter_is_told_as_json_too(line):
+    port, _, _ = line
+    done = await lentera("read", str(port), "5", "--profile", "eastron_sdm630", "--json")
+    assert (done.returncode, json.loads(done.stdout)["values"]) == (1, {})
+    assert json.loads(done.stderr)["error"] == "device_timeout"
+
+
+class SparseMeter(ModbusUnit):
+    """Is silent where others would refuse: to a question with a hole in it, and to the frequency."""
+
+    def answer(self, request):
+        return None if request.count > 2 or request.address == 70 else super().answer(request)
+
+
+async def test_a_meter_that_is_silent_to_some_questions_is_read_by_the_others(tmp_path):
+    profile = load_profile("eastron_sdm630")
+    assert isinstance(profile, MeterProfile)
+    values = dict.fromkeys((register.quantity for register in profile.registers), 1.0)
+    stations = stations_of({2: SparseMeter("m", profile, lambda: values)}, WireSettings(19200))
+    port = SerialLine(tmp_path / "line", stations, Ledger(tmp_path / "ledger.jsonl"))
+    await port.open()
+    where = (str(port.path), "2", "--baud", "19200", "--profile", profile.id)
+    wanted = [word for name in ("voltage_l1", "voltage_l3", "frequency") for word in ("--quantity", name)]
+    done = await lentera("read", *where, *wanted, "--json")
+    await port.close()
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["values"] == {"voltage_l1": 1.0, "voltage_l3": 1.0}
+    assert list(told["refused"].values()) == ["no answer"]
+
+
+class MovingMeter(TariffMeter):
+    """Takes another unit id with register 100, at once: it is silent at the old one after that."""
+
+    moved = False
+
+    def answer(self, request):
+        if self.moved:
+            return None
+        self.moved = isinstance(request, WriteMultipleRegistersRequest)
+        if self.moved:
+            return Answer(WriteMultipleRegistersResponse(address=request.address, count=request.count), self.device)
+        return super().answer(request)
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "may have another one now"), ("id", "mungkin sudah berubah")])
+async def test_a_meter_that_is_gone_after_a_write_may_have_another_id(tmp_path, language, told):
+    profile = load_profile("abb_b23")
+    assert isinstance(profile, MeterProfile)
+    values = dict.fromkeys((register.quantity for register in profile.registers), 1.0)
+    meter = MovingMeter("m", profile, lambda: values)
+    port = SerialLine(tmp_path / "line", stations_of({2: meter}, WireSettings(19200)), Ledger(tmp_path / "l.jsonl"))
+    await port.open()
+    command = ("gateway", "write", str(port.path), "2", "100", "7", "--baud", "19200", "--yes")
+    done = await asyncio.to_thread(run, *command, LENTERA_LANG=language)
+    await port.close()
+    assert (done.returncode, meter.moved) == (1, True), done.stderr
+    assert told in done.stderr
+    assert f"`lentera gateway scan {port.path}`" in done.stderr
 
 
 async def test_a_write_without_a_gateway_is_kept_in_the_systems_log(line, tmp_path, monkeypatch):

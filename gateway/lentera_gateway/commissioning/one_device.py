@@ -44,6 +44,11 @@ class DeviceReading:
     refused: dict[Span, str] = field(default_factory=dict[Span, str])
     raw: list[RawAnswer] = field(default_factory=list[RawAnswer])
 
+    @property
+    def silent(self) -> bool:
+        """Whether the unit was asked and has not sent a single byte."""
+        return bool(self.raw) and all(answer.kind is AnswerKind.SILENCE for answer in self.raw)
+
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
@@ -61,6 +66,16 @@ class WriteReport:
         """Whether the registers hold what was written."""
         return self.after == self.written
 
+    @property
+    def why_no_after(self) -> str:
+        """Why nothing was read back, empty where something was."""
+        return "" if self.after else why_not(self.raw[-1])
+
+    @property
+    def silent_after(self) -> bool:
+        """Whether the unit took the write and does not answer at its id any more."""
+        return not self.after and self.raw[-1].kind is AnswerKind.SILENCE
+
 
 async def ask(port: RawPort, unit: int, span: Span, raw: list[RawAnswer], patience_s: float = PATIENCE_S) -> RawAnswer:
     """Ask, once more when the answer was broken or missing; every answer is kept in `raw`."""
@@ -74,8 +89,17 @@ async def ask(port: RawPort, unit: int, span: Span, raw: list[RawAnswer], patien
     return answer
 
 
-async def read_registers(port: RawPort, unit: int, spans: Iterable[Span]) -> DeviceReading:
-    """Read registers as they are."""
+async def read_registers(
+    port: RawPort, unit: int, spans: Iterable[Span], *, known_to_live: bool = False
+) -> DeviceReading:
+    """Read registers as they are; a unit that does not answer the first question is asked no other one.
+
+    Args:
+        port: that is ours.
+        unit: id of the unit.
+        spans: the questions.
+        known_to_live: the unit has answered already: silence is about one question only.
+    """
     reading = DeviceReading(unit)
     for span in spans:
         answer = await ask(port, unit, span, reading.raw)
@@ -84,37 +108,42 @@ async def read_registers(port: RawPort, unit: int, spans: Iterable[Span]) -> Dev
             reading.registers.update({(span.function_code, at): word for at, word in known})
         else:
             reading.refused[span] = why_not(answer)
+        if reading.silent and not known_to_live:
+            break
     return reading
 
 
 async def read_quantities(
     port: RawPort, unit: int, profile: MeterProfile, quantities: Iterable[str] | None = None
 ) -> DeviceReading:
-    """Read a profile's quantities (None: all) with few questions; what a long one refuses is asked in pieces."""
+    """Read a profile's quantities (None: all) with few questions; what a long one refuses is asked in pieces.
+
+    A short question goes first: some meters are silent to one with a hole, so only silence to this one says that nobody
+    is there.
+    """
     wanted = None if quantities is None else frozenset(quantities)
     registers = [register for register in profile.registers if wanted is None or register.quantity in wanted]
-    long = list(merged(profile, registers))
-    reading = await read_registers(port, unit, long)
-    again = [
-        piece
-        for piece in runs(profile, registers)
-        if any(
-            span.function_code == piece.function_code and span.address <= piece.address and piece.end <= span.end
-            for span in reading.refused
-            if span != piece
-        )
-    ]
-    for span in [span for span in reading.refused if span not in runs(profile, registers)]:
+    long, pieces = list(merged(profile, registers)), list(runs(profile, registers))
+    first = await read_registers(port, unit, pieces[:1])
+    if first.silent:
+        return first
+    reading = first if long == pieces[:1] else await read_registers(port, unit, long, known_to_live=True)
+    again = [piece for piece in pieces if any(_lies_in(piece, span) for span in reading.refused if span != piece)]
+    for span in [span for span in reading.refused if span not in pieces]:
         del reading.refused[span]
-    pieces = await read_registers(port, unit, again)
-    reading.registers.update(pieces.registers)
-    reading.refused.update(pieces.refused)
-    reading.raw += pieces.raw
+    short = await read_registers(port, unit, again, known_to_live=True)
+    reading.registers.update(short.registers)
+    reading.refused.update(short.refused)
+    reading.raw += short.raw
     for code in {code for code, _ in reading.registers}:
         image = {at: word for (one, at), word in reading.registers.items() if one == code}
         decoded = profile.decode(image, code)
         reading.values.update({name: value for name, value in decoded.items() if wanted is None or name in wanted})
     return reading
+
+
+def _lies_in(piece: Span, span: Span) -> bool:
+    return span.function_code == piece.function_code and span.address <= piece.address and piece.end <= span.end
 
 
 async def write_registers(
