@@ -66,7 +66,7 @@ def sentence(answer: dict[str, Any], words: Words) -> str:
         f"why.{_case(answer)}",
         age=_seconds(answer["age_s"]),
         interval=_seconds(answer["interval_s"]),
-        detail=f"{detail[:1].upper()}{detail[1:].rstrip('.')}." if detail else "",
+        detail=_as_sentence(detail, str(answer.get("device", ""))),
         exception=answer["exception_code"],
         waiting=answer["waiting_batches"],
         read=_number(answer["read_value"]),
@@ -86,6 +86,15 @@ def sentence(answer: dict[str, Any], words: Words) -> str:
     read_age_s = answer["read_age_s"]
     last = words("why.never_read") if read_age_s is None else words("why.last_read", age=_seconds(read_age_s))
     return f"{text} {last}"
+
+
+def _as_sentence(detail: str, device: str) -> str:
+    """Return a detail with a capital at its beginning, unless an id is there: ids stay as they are."""
+    if not detail:
+        return ""
+    first = detail.split()[0]
+    begins_with_id = first.strip(":'") == device or first.endswith(":") or not first.isalpha()
+    return f"{detail[0] if begins_with_id else detail[0].upper()}{detail[1:].rstrip('.')}."
 
 
 def _case(answer: dict[str, Any]) -> str:

@@ -104,3 +104,18 @@ def test_a_value_that_never_came_is_told_so():
     never = asdict(Because(Verdict.DEAD, 3.0)) | {"interval_s": 10.0}
     assert "No value has come since the gateway started." in sentence(never, Words("en"))
     assert "Belum ada nilai sejak gateway mulai." in sentence(never, Words("id"))
+
+
+@pytest.mark.parametrize(
+    ("detail", "shown"),
+    [
+        ("meter-cabinet: no answer within 1 s", " meter-cabinet: no answer within 1 s. "),
+        ("cabinet: no answer", " cabinet: no answer. "),
+        ("cabinet says nothing.", " cabinet says nothing. "),
+        ("unit 7: no answer", " Unit 7: no answer. "),
+        ("no answer", " No answer. "),
+    ],
+)
+def test_an_id_stays_as_it_is_at_the_beginning_of_a_sentence(detail, shown):
+    answer = asdict(judge(CASES["dead"])) | {"interval_s": 10.0, "device": "cabinet", "detail": detail}
+    assert shown in sentence(answer, Words("en"))
