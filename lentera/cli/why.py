@@ -92,7 +92,7 @@ def _as_sentence(detail: str, device: str) -> str:
     """Return a detail with a capital at its beginning, unless an id is there: ids stay as they are."""
     if not detail:
         return ""
-    first = detail.split()[0]
+    first = detail.split(maxsplit=1)[0]
     begins_with_id = first.strip(":'") == device or first.endswith(":") or not first.isalpha()
     return f"{detail[0] if begins_with_id else detail[0].upper()}{detail[1:].rstrip('.')}."
 
