@@ -24,6 +24,7 @@ Scenario = Callable[[Rig, int], Awaitable[None]]
 async def black_hole(rig: Rig, rounds: int) -> None:
     """Somebody accepts the connection, takes every byte and says nothing: the gateway gives up by itself."""
     for _ in range(rounds):
+        await rig.until_up()
         rig.wire.swallows = True
         rig.wire.cut_all()
         await rig.wire.until_more("up", "swallowed")
@@ -88,6 +89,7 @@ async def half_open(rig: Rig, rounds: int) -> None:
     choices: list[frozenset[Direction]] = [BOTH, frozenset({"up"}), frozenset({"down"})]
     loop = asyncio.get_running_loop()
     for number in range(rounds):
+        await rig.until_up()
         begin = loop.time()
         rig.wire.hang(choices[number % 3])
         await rig.wire.refuse()
