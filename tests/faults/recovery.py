@@ -17,6 +17,8 @@ from tests.gateway.stores import killed
 LATER_WALL_MS = START_WALL_MS + 3_600_000
 FRESH = 1_000_000
 """The numbers of the samples that the fresh journal is given begin here."""
+MOST_BATCHES = 1000
+"""Far more than a run seals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,14 @@ def quarantined(store: JournalStore) -> set[int]:
 
 def deliver_all(store: JournalStore, view: View) -> None:
     """Hand the cloud everything that the journal gives out, each batch acknowledged."""
-    while (outgoing := store.outbox.next_batch(1 << 40)) is not None:
+    for _ in range(MOST_BATCHES):
+        outgoing = store.outbox.next_batch(1 << 40)
+        if outgoing is None:
+            return
         view.cloud.take(outgoing.key, outgoing.sealed)
         store.settle(outgoing.key)
         store.places.in_flight.pop(outgoing.key, None)
+    raise AssertionError(f"more than {MOST_BATCHES} batches: an acknowledgement is not heard")
 
 
 def check(root: Path, view: View, expected: set[int], restart: Restart) -> JournalStore:
