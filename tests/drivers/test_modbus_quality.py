@@ -63,7 +63,7 @@ def by_quality(samples) -> dict[Quality, dict[str, float]]:
         # implausible: a rule of the probe failed, which is worse than a limit
         ({0: 2301}, {"voltage_l1": Quality.IMPLAUSIBLE}, {"voltage_l1": "2301 is not between 0 and 500"}),
         ({1: 2301}, {"voltage_l2": Quality.IMPLAUSIBLE}, {"voltage_l2": "2301 is not between 0 and 500"}),
-        ({6: 0x459C, 7: 0x4000}, {"frequency": Quality.IMPLAUSIBLE}, {"frequency": "5000 Hz is not between 40 and 70"}),
+        ({6: 0x42A0, 7: 0}, {"frequency": Quality.IMPLAUSIBLE}, {"frequency": "80 Hz is not between 40 and 70"}),
         (
             {5: 990},
             {"energy_active_import": Quality.IMPLAUSIBLE},
@@ -93,6 +93,23 @@ async def test_what_a_meter_answers_is_kept_whole_with_what_speaks_against_it(wo
     assert {name: one.quality for name, one in outcomes.items() if one.quality} == bad
     assert set(again) == {Quality.GOOD}
     assert not [one for one in cleared.values() if one.quality]
+
+
+async def test_a_counter_that_says_zero_for_a_while_is_doubted_for_all_that_while():
+    device = Registers()
+    async with ScriptedRtuServer(device) as server:
+        bench = Bench(tcp_bus(server.port, "rtu_over_tcp"), [meter()], {"small": SMALL})
+        async with bench as driver:
+            await driver.read("m1")
+            for high, low in (*[(0, 0)] * 3, (13_700, 0)):
+                device.words |= {4: high, 5: low}
+                parts = by_quality(await driver.read("m1"))
+                assert parts[Quality.IMPLAUSIBLE] == {"energy_active_import": high * 65536.0}
+            jumped = driver.outcomes("m1")["energy_active_import"].doubt
+            device.words |= {4: 0, 5: 1000}
+            again = by_quality(await driver.read("m1"))
+    assert jumped.startswith("the counter rose from 1000 to 897843200 Wh in ")
+    assert set(again) == {Quality.GOOD}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lentera_drivers.profiles import MeterProfile
+from lentera_drivers.profiles.counting import CountersOf
 from lentera_drivers.profiles.probe import failed_quantities
 from lentera_model.readings import Quality, Sample
 
@@ -33,30 +34,32 @@ class QualityOf:
         self.doubts: dict[str, tuple[Quality, str]] = {}
         self.fault = ""
         self._device = device
-        self._last: dict[str, float] = {}
+        self._counters = CountersOf(profile)
         self.use_profile(profile)
 
     def use_profile(self, profile: MeterProfile) -> None:
         """Take the profile that the device has."""
         self._profile = profile
         self._limited = _limited(profile)
+        self._counters.use_profile(profile)
 
     def samples(self, values: dict[str, float], stamp_ms: int, *, over: bool = True) -> list[Sample]:
-        """Return what a poll gave, apart by quality, and remember it for the rule that counters never fall.
+        """Return what a poll gave, apart by quality, and remember its counters for the next one.
 
         Args:
             values: what was decoded.
-            stamp_ms: when it came.
+            stamp_ms: when it came, by a clock that never goes back.
             over: whether a fault that the device spoke of is over; else the values are those of a device at fault.
         """
         profile = self._profile
         if self.fault and over:
             self.fault = ""
             values = {FAULT: 0.0} | values
-        failed = failed_quantities(profile, values, self._last)
-        self._last |= values
+        failed = failed_quantities(profile, values)
         uncertain = [name for name, low, high in self._limited if name in values and not low <= values[name] <= high]
         said = self.fault or (_SAYS_SO if values.get(FAULT, 0.0) > 0 else "")
+        if not said:
+            self._counters.judge(values, stamp_ms, failed)
         if not failed and not uncertain and not said:
             if self.doubts:
                 self._believe(values)

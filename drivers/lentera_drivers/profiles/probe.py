@@ -8,22 +8,19 @@ each poll, which of its values must not be trusted: an outage (0 V) or a sag is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from lentera_drivers.profiles.bounds import FULL_FACTOR, Bounds
+from lentera_drivers.profiles.counting import counters_of, rolled
 from lentera_drivers.profiles.meter import MeterProfile
 from lentera_drivers.profiles.register import Register
 
 _PHASES: Final = ("l1", "l2", "l3")
 _DEAD_PHASE_V: Final = 15.0
 """Below it a phase is not connected, which is no fault of the map as long as another phase shows a voltage."""
-_FULL_FACTOR: Final = 1.02
-"""A power factor that rounding may show."""
-_DIAL_SHARE: Final = 0.05
-"""A counter that passed its dial limit was in the last twentieth of the dial and is in the first one now."""
 _CHECKERS_KEPT: Final = 256
 
 Values = Mapping[str, float]
@@ -70,15 +67,16 @@ def probe(profile: MeterProfile, values: Values, previous: Values | None = None)
     return tuple(rule() for name, rule in rules if name not in profile.probe.skip)
 
 
-def failed_quantities(profile: MeterProfile, values: Values, previous: Values | None = None) -> Mapping[str, str]:
+def failed_quantities(profile: MeterProfile, values: Values) -> dict[str, str]:
     """Return which of a poll's values must not be trusted, each with why; the profile's rules are prepared once.
+
+    What its counters did since earlier polls is judged by `CountersOf`.
 
     Args:
         profile: of the meter that was polled.
         values: what was decoded.
-        previous: the last values of the same meter, for the counters.
     """
-    return _checker(profile).failed(values, previous)
+    return _checker(profile).failed(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class _Checker:
 
     profile: MeterProfile
     volts: tuple[str, ...]
-    ranges: tuple[tuple[str, float, float], ...]
+    bounds: Bounds
     has_frequency: bool
     factors: tuple[str, ...]
     sum_of: tuple[str, ...]
@@ -116,18 +114,9 @@ class _Checker:
     polled_sum: bool
     polled_products: tuple[_Product, ...]
 
-    def failed(self, values: Values, previous: Values | None) -> Mapping[str, str]:
+    def failed(self, values: Values) -> dict[str, str]:
         found: dict[str, str] = {}
-        get = values.get
-        for name, low, high in self.ranges:
-            value = get(name)
-            if value is not None and not low <= value <= high:
-                found[name] = f"{value:.6g} is not between {low:g} and {high:g}"
-        if self.has_frequency:
-            low, high = self.profile.probe.possible_hertz
-            value = get("frequency")
-            if value and not low <= value <= high:
-                found["frequency"] = f"{value:.6g} Hz is not between {low:g} and {high:g}"
+        absurd = self.bounds.find(values, found)
         if self.polled_sum and _sum_fault(self, values):
             for name in self.sum_of:
                 found.setdefault(name, "the powers of the phases do not make the total")
@@ -135,11 +124,8 @@ class _Checker:
             if _product_fault(product, values):
                 for name in (product.power, product.volts, product.current):
                     found.setdefault(name, _product_said(product, values))
-        if previous:
-            for name, limit in self.counters:
-                value, before = get(name), previous.get(name)
-                if value is not None and before is not None and value < before and not _rolled(before, value, limit):
-                    found.setdefault(name, f"the counter fell from {before:.9g} to {value:.9g}")
+        if absurd:
+            self.bounds.doubt_words(values, absurd, found)
         return found
 
 
@@ -164,17 +150,11 @@ def _prepare(profile: MeterProfile) -> _Checker:
     whole = "power_active_total" in known and len(phases) == profile.phases > 1 and "power_sum" not in rules.skip
     sum_of = ("power_active_total", *phases) if whole else ()
     products = tuple(_products_of(profile, known)) if "power_product" not in rules.skip else ()
-    ranges: list[tuple[str, float, float]] = []
-    if "volts" not in rules.skip:
-        ranges += [(name, *rules.possible_volts) for name in volts]
-    if "power_factor" not in rules.skip:
-        ranges += [(name, -_FULL_FACTOR, _FULL_FACTOR) for name in factors]
-    counting = () if "counters" in rules.skip else tuple(_counters_of(profile))
-    ranges += [(name, 0.0, math.inf) for name, _ in counting]
+    counting = tuple((one.quantity, one.rolls_over_at) for one in counters_of(profile))
     return _Checker(
         profile=profile,
         volts=volts if "volts" not in rules.skip else (),
-        ranges=tuple(ranges),
+        bounds=Bounds.of(profile),
         has_frequency="frequency" in known and "hertz" not in rules.skip,
         factors=factors if "power_factor" not in rules.skip else (),
         sum_of=sum_of,
@@ -221,14 +201,6 @@ def _products_of(profile: MeterProfile, known: Mapping[str, Register]) -> Iterat
             )
 
 
-def _counters_of(profile: MeterProfile) -> Iterator[tuple[str, float | None]]:
-    """Yield the counters that cannot fall, with their dial limit: a net one may, and one that anybody may reset."""
-    for register in profile.registers:
-        name = register.quantity
-        if register.is_counter and "_net" not in name and "resettable" not in name:
-            yield name, register.rolls_over_at
-
-
 def _resolution(register: Register) -> float:
     """Return the step of a value in its unit; a scale that stands in another register is not known here."""
     return 0.0 if register.type.is_float or register.scale_register is not None else abs(register.scale)
@@ -239,10 +211,6 @@ def _in_one_read(profile: MeterProfile, registers: Sequence[Register]) -> bool:
     codes = {profile.function_code_of(register) for register in registers}
     span = max(register.end for register in registers) - min(register.address for register in registers)
     return len(codes) == 1 and span <= profile.max_registers_per_read
-
-
-def _rolled(before: float, now: float, limit: float | None) -> bool:
-    return limit is not None and before >= limit * (1 - _DIAL_SHARE) and now <= limit * _DIAL_SHARE
 
 
 def _volts(checker: _Checker, values: Values) -> Finding:
@@ -276,7 +244,7 @@ def _hertz(checker: _Checker, values: Values) -> Finding:
 
 def _factors(checker: _Checker, values: Values) -> Finding:
     given = {name: values[name] for name in checker.factors if name in values}
-    wrong = {name: value for name, value in given.items() if not abs(value) <= _FULL_FACTOR}
+    wrong = {name: value for name, value in given.items() if not abs(value) <= FULL_FACTOR}
     if not given:
         return Finding("power_factor", Verdict.UNKNOWN, (), "no power factor was read")
     if wrong:
@@ -330,7 +298,7 @@ def _product_fault(product: _Product, values: Values) -> bool | None:
     if larger < product.load_w or larger < 2 * slack:
         return None
     factor = None if product.factor is None else get(product.factor)
-    if factor is None or abs(factor) > _FULL_FACTOR:
+    if factor is None or abs(factor) > FULL_FACTOR:
         return not size <= apparent + slack
     return not abs(size - apparent * abs(factor)) <= slack
 
@@ -376,7 +344,7 @@ def _counters(checker: _Checker, values: Values, previous: Values | None) -> Fin
         if name in values
         and name in previous
         and values[name] < previous[name]
-        and not _rolled(previous[name], values[name], limit)
+        and not rolled(previous[name], values[name], limit)
     ]
     if fallen:
         said = ", ".join(f"{name} from {previous[name]:.9g} to {values[name]:.9g}" for name in fallen)

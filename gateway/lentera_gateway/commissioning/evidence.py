@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from lentera_drivers.profiles.sanity import ANYTHING, SANITY, UNLIKELY_DEBRIS
 from lentera_model.quantities import CATALOGUE
 
 PHASES: Final = ("l1", "l2", "l3")
@@ -33,20 +34,6 @@ _COUNTER_GRAIN_WH: Final = 2500.0
 """Counters of whole kWh differ by their last digit, and phases are rounded on their own."""
 _SINGLE_PHASE_WH: Final = 2e9
 """100 A at 230 V for ten years."""
-_TINY: Final = 1e-7
-_LARGEST: Final = {
-    "V": 1000.0,
-    "A": 10_000.0,
-    "W": 1e7,
-    "var": 1e7,
-    "VA": 1e7,
-    "1": 1.05,
-    "deg": 361.0,
-    "%": 1000.0,
-    "Wh": 1e12,
-    "varh": 1e12,
-    "VAh": 1e12,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +79,11 @@ def _sane(values: Mapping[str, float], single_phase: bool) -> Iterator[Law]:
     """No quantity may be absurd for what it is: words in the wrong order mostly are."""
     for name, value in values.items():
         known = CATALOGUE.get(name)
-        limit = _LARGEST.get(known.unit if known else "", math.inf)
+        limit = SANITY.get(known.unit if known else "", ANYTHING).unlikely
         if single_phase and name.startswith("energy"):
             limit = _SINGLE_PHASE_WH
         below = value < 0 and name.startswith(("voltage", "thd", "energy_apparent"))
-        if abs(value) > limit or 0 < abs(value) < _TINY or below:
+        if abs(value) > limit or 0 < abs(value) < UNLIKELY_DEBRIS or below:
             yield Law("sane", BROKEN, f"{name} would be {value:g}")
 
 

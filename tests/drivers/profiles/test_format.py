@@ -18,6 +18,7 @@ from lentera_drivers.profiles import (
     parse_located_yaml,
     validate_located,
 )
+from lentera_drivers.profiles.counting import counters_of
 from lentera_drivers.profiles.probe import failed_quantities
 from lentera_model.errors import LenteraError
 
@@ -88,11 +89,9 @@ def test_all_that_a_profile_can_say(tmp_path):
 
 def test_a_dial_limit_of_its_own_is_where_a_counter_may_fall(tmp_path):
     profile = load_text(tmp_path, HEAD + REGISTERS)
-    assert (
-        failed_quantities(profile, {"energy_active_import": 100.0}, {"energy_active_import": 99_999_900.0}).keys()
-        == set()
-    )
-    assert failed_quantities(profile, {"energy_active_import": 100.0}, {"energy_active_import": 50_000_000.0})
+    (counter,) = counters_of(profile)
+    assert counter.why_not(99_999_900.0, 100.0, 1000) == ""
+    assert counter.why_not(50_000_000.0, 100.0, 1000)
 
 
 def test_fields_of_one_register_are_put_together_by_or(tmp_path):
