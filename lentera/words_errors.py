@@ -57,6 +57,31 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "Perintah ini memerlukan ekstra `{extra}` yang belum terpasang di sini (kurang: {modules}). Pasang dengan: "
         "pip install 'lentera[{extra}]'",
     ),
+    "error.file": ("{name}: {reason}.", "{name}: {reason}."),
+    "file.missing": (
+        "there is no such file or folder, and none can be made there. Check the path",
+        "file atau folder itu tidak ada dan tidak dapat dibuat di sana. Periksa jalurnya",
+    ),
+    "file.denied": (
+        "this user may not use it. Give another path, or the user the right to it",
+        "pengguna ini tidak boleh memakainya. Beri jalur lain, atau beri pengguna hak atasnya",
+    ),
+    "file.read_only": (
+        "it lies on a disk that cannot be written to. Give a path on another disk",
+        "letaknya di disk yang tidak dapat ditulis. Beri jalur di disk lain",
+    ),
+    "file.full": (
+        "the disk is full. Free some space, or give a path on another disk",
+        "disk penuh. Kosongkan sebagian, atau beri jalur di disk lain",
+    ),
+    "file.taken": (
+        "it is there already, and of another kind than is needed. Move it away, or give another path",
+        "sudah ada, tetapi jenisnya bukan yang diperlukan. Pindahkan, atau beri jalur lain",
+    ),
+    "file.other": (
+        "{system}. Check the path, or give another one",
+        "{system}. Periksa jalurnya, atau beri yang lain",
+    ),
     "remedy.401": (
         "Check LENTERA_TOKEN, or make a token with `lentera cloud token`.",
         "Periksa LENTERA_TOKEN, atau buat token dengan `lentera cloud token`.",

@@ -13,6 +13,7 @@ import typer.exceptions
 from lentera import __version__
 from lentera.cli import cloud, commission, demo, devices, dim, gateway, one_device, profile, series, sim
 from lentera.cli.output import errors_as_json, print_error
+from lentera.file_trouble import file_trouble
 from lentera.language import reader_words
 from lentera.words_errors import usage_in_words
 from lentera_model.errors import LenteraError
@@ -69,6 +70,12 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read our output has seen enough (`| head`); point stdout elsewhere so that the exit stays silent.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # One that names a file is about what the user gave us; any other is a fault of ours, and keeps its traceback.
+        if error.filename is None:
+            raise
+        print_error(file_trouble(error, reader_words()), code="file")
+        sys.exit(1)
     except typer.exceptions.TyperException as error:
         wrong_usage(error, as_json="--json" in given)
 
