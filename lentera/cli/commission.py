@@ -127,14 +127,13 @@ def scan(
     ids = () if units is None else parse_ids(units, of_host=transport == "tcp")
     wish = ScanWish(settings, ids, None if minutes is None else minutes * 60, expect)
     bus = NewBus(port=str(port or ""), host=host or "", tcp_port=tcp_port, transport=transport)
-    if write is not None:
-        scan_write.check_place(write, reader_words())
+    lasting = bus if write is None else scan_write.prepare(write, bus, reader_words())
     with _progress(quiet=json) as on_progress:
         result = asyncio.run(_scan(bus, wish, on_progress))
     plan = plan_config(result.units)
     exit_code = tell(result, plan, meters(), raw=raw, json=json, is_host=host is not None)
     if write is not None:
-        scan_write.write(write, plan, bus, gateway, cloud, reader_words(), is_cut=bool(exit_code))
+        scan_write.write(write, plan, lasting, gateway, cloud, reader_words(), is_cut=bool(exit_code))
     if exit_code:
         raise typer.Exit(exit_code)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
     from lentera_gateway.commissioning.new_config import NewBus, NewConfig
 
 
-def check_place(file: Path, words: Words) -> None:
-    """Look before a scan of minutes whether its file can be written.
+def prepare(file: Path, bus: NewBus, words: Words) -> NewBus:
+    """Look before a scan of minutes whether its file can be written; return the bus by its port's lasting name.
 
     Raises:
         NotWrittenError: it is there already, or its folder is not there or not ours to write to.
     """
+    from lentera_gateway.commissioning.ports import lasting_port
     from lentera_gateway.commissioning.write_config import NotWrittenError
 
     folder = file.absolute().parent
@@ -28,6 +30,8 @@ def check_place(file: Path, words: Words) -> None:
         raise NotWrittenError(words("scan.file_taken", file=file))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NotWrittenError(words("scan.folder_closed", file=file, folder=folder))
+    # Asked now: an adapter that is pulled out while it is scanned takes its name with it.
+    return bus if bus.host else replace(bus, port=str(lasting_port(Path(bus.port))))
 
 
 def write(file: Path, plan: NewConfig, bus: NewBus, gateway: str, cloud: str, words: Words, *, is_cut: bool) -> None:

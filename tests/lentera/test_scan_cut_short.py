@@ -47,12 +47,13 @@ async def cut_short(tmp_path: Path, how: str, *options: str, language: str = "en
     silent = Silent()
     line = SerialLine(tmp_path / "line", [scenes.station_of(meter_of(1)), silent], Ledger(tmp_path / "ledger.jsonl"))
     await line.open()
-    command = ("-m", "lentera", "gateway", "scan", str(line.path), "--baud", "19200", "--units", "1-40", *options)
+    command = ("-m", "lentera", "gateway", "scan", "line", "--baud", "19200", "--units", "1-40", *options)
     scan = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
         env={**os.environ, "LENTERA_LANG": language},
     )
     async with asyncio.timeout(50):
@@ -85,6 +86,7 @@ async def test_what_was_found_is_shown_and_written(
     assert told in error
     assert "Traceback" not in error
     assert "unit: 1," in file.read_text()
+    assert f'port: "{tmp_path / "line"}"' in file.read_text(), "a gateway runs in another folder than this scan"
 
 
 async def test_a_program_reads_how_a_scan_ended(tmp_path: Path) -> None:
