@@ -37,6 +37,7 @@ def tell(
 def show(result: ScanResult, profiles: Sequence[MeterProfile], words: Words, *, raw: bool, is_host: bool) -> None:
     """Print what a scan has found, as a table, and what to do about what it could not decide."""
     from lentera_gateway.commissioning.found import Ending
+    from lentera_gateway.commissioning.recognise import Outcome
 
     if result.ignores_unit_ids:
         typer.echo(words("scan.one_device"))
@@ -56,7 +57,9 @@ def show(result: ScanResult, profiles: Sequence[MeterProfile], words: Words, *, 
         for line in hints(one, profiles, words):
             typer.echo(line)
     typer.echo(words("scan.done", count=len(result.units), seconds=result.seconds, questions=result.questions))
-    if sum(one.garbled for one in result.units) > _NOISY_SHARE * result.questions and not is_host:
+    # What two units of one id say at once is broken on the best of lines.
+    broken = sum(one.garbled for one in result.units if one.outcome is not Outcome.CLASH)
+    if broken > _NOISY_SHARE * result.questions and not is_host:
         typer.echo(words("scan.noisy", port=result.where))
     if result.not_asked and result.ending is Ending.COMPLETE:
         places = ", ".join(dict.fromkeys(str(leg.settings) for leg in result.not_asked))

@@ -109,6 +109,14 @@ def test_a_list_from_a_noisy_line_says_so(garbled: int, is_told: bool, capsys: p
     assert ("Many answers were broken" in capsys.readouterr().out) == is_told
 
 
+def test_the_broken_answers_of_a_clash_do_not_make_a_line_noisy(capsys: pytest.CaptureFixture[str]) -> None:
+    clash = FoundUnit(LineSettings(9600, "N", 1), 2, outcome=Outcome.CLASH, garbled=20)
+    show(ScanResult("/dev/ttyUSB0", (clash,), 60.0, 200), [], Words("en"), raw=False, is_host=False)
+    told = capsys.readouterr().out
+    assert "two devices on one id" in told
+    assert "Many answers were broken" not in told
+
+
 @pytest.mark.parametrize("language", ["en", "id"])
 def test_every_reason_has_words(language: str) -> None:
     for reason in Undecided:
