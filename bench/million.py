@@ -36,7 +36,9 @@ TIMEOUT_MS = 100
 PAIRS: Mapping[int, int] = {0: 6, 1000: 6}
 """Two blocks of equal length in each unit: an answer to one looks like an answer to the other."""
 KINDS: Mapping[str, float] = {"rtu": 0.6, "rtu_over_tcp": 0.25, "tcp": 0.15}
-# No rule of plausibility knows these quantities, so none can hide a wrong value.
+SCALE = 1e-4
+"""From a stamp of 32 bits to a value that is not beyond what can be measured."""
+# Within that no rule of plausibility knows these quantities, so none can hide a wrong value.
 QUANTITIES = tuple(f"thd_{what}_{phase}" for what in ("voltage", "current") for phase in ("l1", "l2", "l3", "avg"))
 _PLACES = [address // 2 + pair for address, pairs in PAIRS.items() for pair in range(pairs)]
 
@@ -61,10 +63,10 @@ class Tally:
 
 
 def profile() -> MeterProfile:
-    """A meter whose values are the wire's stamps as they are."""
+    """A meter whose values are the wire's stamps, scaled."""
     places = _PLACES[: len(QUANTITIES)] if len(QUANTITIES) < len(_PLACES) else _PLACES
     registers = [
-        {"quantity": name, "address": 2 * place, "count": 2, "type": "uint32", "scale": 1, "unit": "%"}
+        {"quantity": name, "address": 2 * place, "count": 2, "type": "uint32", "scale": SCALE, "unit": "%"}
         for name, place in zip(QUANTITIES, places, strict=False)
     ]
     data: dict[str, Any] = {
@@ -137,7 +139,9 @@ class OurReader:
         for sample in (*self._probed, *samples):
             if sample.quality in (Quality.GOOD, Quality.SUSPECT):
                 said = sample.values.items()  # a unit may also say that it is at fault: that is no value of the wire
-                values = ((self._place_of[name], int(value)) for name, value in said if name in self._place_of)
+                values = (
+                    (self._place_of[name], round(value / SCALE)) for name, value in said if name in self._place_of
+                )
                 judge(tally, unit, values, asked_s, asyncio.get_running_loop().time())
 
 
