@@ -6,12 +6,12 @@ import tomllib
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
-import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.load import quantities
 from bench.peers import telegraf, thingsboard
 from bench.peers.thingsboard_platform import NO_LIMITS, TELEMETRY, Platform, values_in
+from tests.services.process import missing
 from tests.services.servers import InfluxInfo, Mosquitto
 
 
@@ -51,8 +51,9 @@ def test_telemetry_is_counted_by_value():
     assert values_in(b"{}") == 0
 
 
-@pytest.mark.skipif(Mosquitto.program() is None, reason="Mosquitto is not installed: tests/services/install brings it")
 def test_the_platform_answers_for_its_limits_and_counts():
+    if Mosquitto.program() is None:
+        missing("Mosquitto", "apt-get install mosquitto")
     answered, told = threading.Event(), []
 
     def heard(client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
