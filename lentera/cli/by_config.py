@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import typer
 
 from lentera.cli import output
+from lentera.cli.configuration import load_or_exit
 from lentera.language import Words, reader_words
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def is_config(where: Path) -> bool:
 
 def read(wish: Wish) -> None:
     """Read each device once; exit code 1 if one of them gave nothing."""
-    loaded = _load(wish.file)
+    loaded = load_or_exit(wish.file)
     requests = _requests(loaded, wish)
     readings, through = asyncio.run(_read_once(loaded, requests))
     if wish.json:
@@ -111,7 +112,7 @@ async def _read_once(loaded: LoadedConfig, requests: Sequence[Answer]) -> tuple[
 
 def watch(wish: Wish, every_s: float, count: int) -> None:
     """Read the devices again and again; what one does not answer is shown, and asked again."""
-    loaded = _load(wish.file)
+    loaded = load_or_exit(wish.file)
     requests = _requests(loaded, wish)
     try:
         asyncio.run(_watch(loaded, requests, wish, every_s, count))
@@ -141,7 +142,7 @@ async def _watch(loaded: LoadedConfig, requests: Sequence[Answer], wish: Wish, e
 def write(file: Path, device: str, what: str, values: Sequence[str], *, yes: bool, raw: bool, json: bool) -> None:
     """Write a value by its quantity, or words from a register on, and say what was read back."""
     words = reader_words()
-    loaded = _load(file)
+    loaded = load_or_exit(file)
     _check_device(loaded, device)
     profile = _meter_of(loaded, _device(loaded, device))
     request: dict[str, Any] = {"do": "write", "device": device}
@@ -225,17 +226,6 @@ def value_of(profile: MeterProfile, quantity: str, values: Sequence[str]) -> tup
 
 
 # --- the configuration ------------------------------------------------------------------------------------------------
-
-
-def _load(file: Path) -> LoadedConfig:
-    from lentera_drivers.profiles import ConfigFileError
-    from lentera_gateway.config import load_config
-
-    try:
-        return load_config(file)
-    except ConfigFileError as error:
-        output.print_error(str(error), code="config_faults")
-        raise typer.Exit(1) from error
 
 
 def _requests(loaded: LoadedConfig, wish: Wish) -> list[dict[str, Any]]:

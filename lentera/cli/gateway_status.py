@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from lentera.cli import output
+from lentera.cli.configuration import load_or_exit
 from lentera.cli.extras import require
 from lentera.language import Words, reader_words
 from lentera.spans import age_text
@@ -27,15 +28,9 @@ def status(
 ) -> None:
     """Show what the gateway last wrote about itself; exit code 1 if there is nothing."""
     require("gateway")
-    from lentera_drivers.profiles import ConfigFileError
-    from lentera_gateway.config import load_config
 
     words = reader_words()
-    try:
-        path = load_config(file).status_file
-    except ConfigFileError as error:
-        output.print_error(str(error), code="config_faults")
-        raise typer.Exit(1) from error
+    path = load_or_exit(file).status_file
     try:
         found: dict[str, Any] = plain_json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lentera.cli import output
+from lentera.cli.configuration import load_or_exit
 from lentera.cli.extras import require
 from lentera.errors import NoJournalError
 from lentera.language import Words, reader_words
@@ -42,17 +43,11 @@ def journal(
     require("gateway")
     from lentera.cli.journal_bar import JournalBar
     from lentera.journal_export import check_target
-    from lentera_drivers.profiles import ConfigFileError
-    from lentera_gateway.config import load_config
     from lentera_gateway.journal.pulse import feel_pulse
     from lentera_gateway.journal.survey import Survey
 
     words = reader_words()
-    try:
-        loaded = load_config(file)
-    except ConfigFileError as error:
-        output.print_error(str(error), code="config_faults")
-        raise typer.Exit(1) from error
+    loaded = load_or_exit(file)
     pulse = feel_pulse(loaded.status_file)
     limits = loaded.limits
     if export is not None:

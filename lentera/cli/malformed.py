@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lentera.cli import output
+from lentera.cli.configuration import load_or_exit
 from lentera.cli.extras import require
 from lentera.language import Words, reader_words
 from lentera.spans import age_text
@@ -26,16 +27,10 @@ def malformed(
 ) -> None:
     """Show the messages that were set aside; exit code 1 if the gateway could not say."""
     require("gateway")
-    from lentera_drivers.profiles import ConfigFileError
-    from lentera_gateway.config import load_config
     from lentera_gateway.control_client import ControlError, ask
     from lentera_gateway.control_path import socket_path
 
-    try:
-        memory_dir = load_config(file).config.journal.memory_dir
-    except ConfigFileError as error:
-        output.print_error(str(error), code="config_faults")
-        raise typer.Exit(1) from error
+    memory_dir = load_or_exit(file).config.journal.memory_dir
     request = {"do": "malformed"} | ({} if device is None else {"device": device})
     try:
         answer = ask(socket_path(memory_dir), request, _ANSWER_WITHIN_S)

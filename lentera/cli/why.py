@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lentera.cli import output
+from lentera.cli.configuration import load_or_exit
 from lentera.cli.extras import require
 from lentera.language import Words, reader_words
 
@@ -32,17 +33,11 @@ def why(
 ) -> None:
     """Say why a value is there or is not; exit code 1 if the gateway could not say."""
     require("gateway")
-    from lentera_drivers.profiles import ConfigFileError
-    from lentera_gateway.config import load_config
     from lentera_gateway.control_client import ControlError, GatewayNotRunningError, ask
     from lentera_gateway.control_path import socket_path
 
     words = reader_words()
-    try:
-        loaded = load_config(file)
-    except ConfigFileError as error:
-        output.print_error(str(error), code="config_faults")
-        raise typer.Exit(1) from error
+    loaded = load_or_exit(file)
     request = {"do": "why", "device": device, "quantity": quantity}
     try:
         answer = ask(socket_path(loaded.config.journal.memory_dir), request, _ANSWER_WITHIN_S)
