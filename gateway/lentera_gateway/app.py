@@ -35,7 +35,7 @@ from lentera_gateway.stopping import StopEvent
 from lentera_gateway.version import agent_version
 from lentera_model.batch import FORMAT_VERSION
 from lentera_model.commands import Reason
-from lentera_model.protocol import PROTOCOL_VERSION, DeviceDeclaration, Hello
+from lentera_model.protocol import PROTOCOL_VERSIONS, DeviceDeclaration, Hello
 from lentera_model.readings import Sample
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ class Gateway:
     async def _hello(self) -> Hello:
         status = await self.journal.status()
         return Hello(
-            [PROTOCOL_VERSION],
+            list(PROTOCOL_VERSIONS),
             [FORMAT_VERSION],
             agent_version(),
             self._boot_id,

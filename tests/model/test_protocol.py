@@ -12,6 +12,7 @@ from lentera_model.protocol import (
     Acknowledged,
     BatchFrame,
     BatchRefused,
+    Beat,
     Bye,
     CancelArrived,
     CancelMessage,
@@ -22,20 +23,28 @@ from lentera_model.protocol import (
     CommandArrived,
     CommandMessage,
     CommandUpdate,
+    DeliveryChanged,
     DeviceDeclaration,
     DeviceStatus,
+    GapReport,
     GatewayLink,
     GatewayMessage,
     Hello,
     ModeChanged,
+    Noted,
     Opened,
+    PaceDeclaration,
     Ping,
     Pong,
     ProtocolError,
     Refusal,
     Refuse,
+    ReportNoted,
+    SetDelivery,
     SetMode,
     Status,
+    Tally,
+    TallyRow,
     Welcome,
     decode_cloud_message,
     decode_gateway_message,
@@ -45,6 +54,9 @@ from lentera_model.protocol import (
 )
 
 LAMP = DeviceDeclaration("lamp-001", "luminaire", "zigbee2mqtt_light", "Jalan Merdeka 1", "lamps", "lamp-001")
+PACED = DeviceDeclaration(
+    *msgspec.structs.astuple(LAMP)[:6], [PaceDeclaration(60_000, ["level"]), PaceDeclaration(900_000)]
+)
 HELLO = Hello([1], [1], "0.1.0", bytes(16), 3, 1000, [LAMP], 2)
 WELCOME = Welcome(1, 1, 1_760_000_000_000, "live", 1 << 20)
 COMMAND = CommandMessage("e_1", "lamp-001", "set_level", {"level_percent": 40.0}, 1_760_000_300_000, 20_000, 1, 9)
@@ -54,6 +66,10 @@ FROM_GATEWAY: list[GatewayMessage] = [
     CommandUpdate("e_1", "succeeded", None, None, "readback", {"level_percent": 40.0}, 5),
     DeviceStatus("lamp-001", False, "availability says offline", 6),
     Status(3, 4096, None, "economy"),
+    Status(3, 4096, None, "economy", 61_000_000, 60),
+    GapReport(3, 1, "killed", 1_760_000_000_000, 1_760_000_002_500, ["lamp-001"], 60, 12, 90),
+    Tally(3, 2, 1_760_000_400_000, [TallyRow("lamp-001", 60_000, 60, 57, 2, {"silent": 1})]),
+    Beat(),
     Ping(1, 7),
 ]
 FROM_CLOUD: list[CloudMessage] = [
@@ -64,6 +80,9 @@ FROM_CLOUD: list[CloudMessage] = [
     COMMAND,
     CancelMessage("e_1"),
     SetMode("economy"),
+    Noted(3, 2),
+    SetDelivery("economy", 8_000, 75_000_000, 5),
+    SetDelivery(None),
     Pong(1, 1_760_000_000_000),
     Bye("revoked", "this gateway's key was revoked", 3600),
 ]
@@ -131,7 +150,7 @@ def test_the_gateway_sends_nothing_before_welcome() -> None:
 
 
 def test_a_version_that_was_not_offered_closes_the_link() -> None:
-    for welcome in (Welcome(2, 1, 0, None, 1), Welcome(1, 2, 0, None, 1)):
+    for welcome in (Welcome(3, 1, 0, None, 1), Welcome(1, 2, 0, None, 1)):
         with pytest.raises(ProtocolError, match="did not offer"):
             GatewayLink(HELLO).receive(welcome, 0)
     with pytest.raises(ProtocolError, match="twice"):
@@ -156,6 +175,8 @@ def test_commands_modes_and_time_arrive_as_events() -> None:
     assert link.receive(COMMAND, 2000) == [CommandArrived(COMMAND)]
     assert link.receive(CancelMessage("e_1"), 2000) == [CancelArrived("e_1")]
     assert link.receive(SetMode("economy"), 2000) == [ModeChanged("economy")]
+    assert link.receive(SetDelivery("live", 8_000), 2000) == [DeliveryChanged(SetDelivery("live", 8_000))]
+    assert link.receive(Noted(3, 4), 2000) == [ReportNoted(3, 4)]
     ping = link.ping(3000)
     assert link.receive(Pong(ping.nonce, 99_000), 3051) == [ClockSeen(99_000, 3025, 26)]
     assert link.receive(Pong(ping.nonce, 99_000), 3052) == []
@@ -172,6 +193,27 @@ def test_the_cloud_wants_hello_first_and_once() -> None:
         link.receive(HELLO)
     welcome = link.welcome(HELLO, 5, None)
     assert (welcome.protocol_version, welcome.batch_version, welcome.server_time_ms, welcome.mode) == (1, 1, 5, None)
+
+
+def test_a_side_of_version_1_is_spoken_to_in_version_1() -> None:
+    cloud = CloudLink()
+    assert cloud.welcome(HELLO, 5, None).protocol_version == cloud.protocol_version == 1
+    newest = Hello([1, 2], [1], "0.1.0", bytes(16), 3, 1000, [PACED], 2)
+    assert cloud.welcome(newest, 5, None).protocol_version == cloud.protocol_version == 2
+    gateway = GatewayLink(newest)
+    assert gateway.protocol_version == 0
+    gateway.receive(WELCOME, 1000)
+    assert gateway.protocol_version == 1
+
+
+def test_messages_of_version_1_read_as_they_did() -> None:
+    """Written down from version 1: neither may change for as long as such gateways are in the field."""
+    hello = bytes.fromhex("99a16891019101a5302e312e30c410" + "00" * 16 + "03cd03e891")
+    lamp = msgspec.msgpack.encode(
+        ["lamp-001", "luminaire", "zigbee2mqtt_light", "Jalan Merdeka 1", "lamps", "lamp-001"]
+    )
+    assert decode_gateway_message(hello + lamp + b"\x02") == HELLO
+    assert decode_gateway_message(bytes.fromhex("95a17303cd1000c0a765636f6e6f6d79")) == Status(3, 4096, None, "economy")
 
 
 def test_the_newest_common_version_is_chosen_or_both_lists_are_named() -> None:

@@ -26,6 +26,7 @@ from lentera_model.protocol import (
     ClockSeen,
     Closed,
     CommandArrived,
+    DeliveryChanged,
     DeviceStatus,
     GatewayLink,
     GatewayMessage,
@@ -33,6 +34,7 @@ from lentera_model.protocol import (
     LinkEvent,
     ModeChanged,
     Opened,
+    ReportNoted,
     Status,
     decode_cloud_message,
     encode_message,
@@ -192,7 +194,7 @@ class Connection:
                     parts.updates.ping_answered()
             case Closed():
                 raise LinkClosedError(f"the cloud closes the link: {event.code}: {event.text}", event.retry_after_s)
-            case Opened():
+            case Opened() | DeliveryChanged() | ReportNoted():
                 return
 
     def _apply_mode(self) -> None:

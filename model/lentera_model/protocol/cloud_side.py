@@ -5,13 +5,13 @@ No I/O: the caller feeds every message to `receive` and acts on what it returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from lentera_model.batch import FORMAT_VERSION
 from lentera_model.protocol.messages import (
     MAX_MESSAGE_BYTES,
-    PROTOCOL_VERSION,
+    PROTOCOL_VERSIONS,
     GatewayMessage,
     Hello,
     Mode,
@@ -19,12 +19,11 @@ from lentera_model.protocol.messages import (
     Welcome,
 )
 
-PROTOCOL_VERSIONS: Final = frozenset({PROTOCOL_VERSION})
 BATCH_VERSIONS: Final = frozenset({FORMAT_VERSION})
 """Every format of the last 24 months stays here; a golden file of each is kept in the tests."""
 
 
-def negotiate(what: str, offered: Iterable[int], known: frozenset[int]) -> int:
+def negotiate(what: str, offered: Iterable[int], known: Collection[int]) -> int:
     """Return the newest version that both sides know.
 
     Raises:
@@ -40,11 +39,17 @@ def negotiate(what: str, offered: Iterable[int], known: frozenset[int]) -> int:
 
 
 class CloudLink:
-    """State of one gateway's connection; make a new one for each connection."""
+    """State of one gateway's connection; make a new one for each connection.
+
+    Attributes:
+        hello: the gateway's first message, None before it.
+        protocol_version: what both speak, from `welcome` on.
+    """
 
     def __init__(self) -> None:
         """Begin before the Hello."""
         self.hello: Hello | None = None
+        self.protocol_version = PROTOCOL_VERSIONS[0]
 
     def welcome(self, hello: Hello, now_ms: int, mode: Mode | None) -> Welcome:
         """Return the answer to a Hello.
@@ -57,8 +62,9 @@ class CloudLink:
         Raises:
             ProtocolError: no version in common.
         """
+        self.protocol_version = negotiate("link protocol", hello.protocol_versions, PROTOCOL_VERSIONS)
         return Welcome(
-            negotiate("link protocol", hello.protocol_versions, PROTOCOL_VERSIONS),
+            self.protocol_version,
             negotiate("batch format", hello.batch_versions, BATCH_VERSIONS),
             now_ms,
             mode,

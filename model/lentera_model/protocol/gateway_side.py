@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lentera_model.protocol.messages import (
-    PROTOCOL_VERSION,
     Ack,
     Bye,
     CancelMessage,
@@ -16,11 +15,13 @@ from lentera_model.protocol.messages import (
     CommandMessage,
     Hello,
     Mode,
+    Noted,
     Ping,
     Pong,
     ProtocolError,
     Refusal,
     Refuse,
+    SetDelivery,
     SetMode,
     Welcome,
 )
@@ -74,6 +75,21 @@ class ModeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryChanged:
+    """What the operator set for this gateway's SIM."""
+
+    delivery: SetDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class ReportNoted:
+    """The cloud has kept a GapReport or Tally."""
+
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClockSeen:
     """The cloud's time when `monotonic_ms` was half way from question to answer; the error is half the round trip."""
 
@@ -91,7 +107,18 @@ class Closed:
     retry_after_s: float
 
 
-LinkEvent = Opened | Acknowledged | BatchRefused | CommandArrived | CancelArrived | ModeChanged | ClockSeen | Closed
+LinkEvent = (
+    Opened
+    | Acknowledged
+    | BatchRefused
+    | CommandArrived
+    | CancelArrived
+    | ModeChanged
+    | DeliveryChanged
+    | ReportNoted
+    | ClockSeen
+    | Closed
+)
 
 
 class GatewayLink:
@@ -116,6 +143,11 @@ class GatewayLink:
     def is_open(self) -> bool:
         """Whether the cloud has answered the Hello."""
         return self._welcome is not None
+
+    @property
+    def protocol_version(self) -> int:
+        """What both sides speak; 0 before the cloud has answered."""
+        return 0 if self._welcome is None else self._welcome.protocol_version
 
     @property
     def unacknowledged(self) -> int:
@@ -171,6 +203,10 @@ class GatewayLink:
                 return [CancelArrived(message.execution_id)]
             case SetMode():
                 return [ModeChanged(message.mode)]
+            case SetDelivery():
+                return [DeliveryChanged(message)]
+            case Noted():
+                return [ReportNoted(message.epoch, message.number)]
             case Pong():
                 asked_ms = self._pings.pop(message.nonce, None)
                 return [] if asked_ms is None else [_clock(message.server_time_ms, asked_ms, now_ms)]
@@ -178,7 +214,8 @@ class GatewayLink:
     def _welcomed(self, welcome: Welcome, now_ms: int) -> list[LinkEvent]:
         if self.is_open:
             raise ProtocolError("Welcome came twice on one connection")
-        if welcome.protocol_version != PROTOCOL_VERSION or welcome.batch_version not in self._hello.batch_versions:
+        hello = self._hello
+        if welcome.protocol_version not in hello.protocol_versions or welcome.batch_version not in hello.batch_versions:
             raise ProtocolError(
                 f"the cloud chose protocol {welcome.protocol_version} and batch format {welcome.batch_version}, "
                 "which this gateway did not offer"

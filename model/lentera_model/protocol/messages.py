@@ -13,7 +13,10 @@ from msgspec import Meta, Struct
 
 from lentera_model.errors import LenteraError
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
+"""2 adds GapReport, Tally, Beat, Noted and SetDelivery; none of them is sent to a side that speaks 1."""
+PROTOCOL_VERSIONS: Final = (1, 2)
+"""Every version of the last 24 months, which both sides take."""
 MAX_MESSAGE_BYTES: Final = (1 << 20) + 4096
 """A sealed batch at its limit, and what is around it."""
 
@@ -30,6 +33,18 @@ class ProtocolError(LenteraError):
     code: ClassVar[str] = "protocol"
 
 
+class PaceDeclaration(Struct, frozen=True, array_like=True):
+    """How often some quantities of a device are read: each of them is expected once in `every_ms`.
+
+    With `quantities` empty it is every quantity that no other pace names. `heartbeat_ms` over 0 means that values are
+    reported by exception: an unchanged one may be left out for so long.
+    """
+
+    every_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    quantities: Annotated[list[_Id], Meta(max_length=512)] = []
+    heartbeat_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 0
+
+
 class DeviceDeclaration(Struct, frozen=True, array_like=True):
     """One device of the gateway's configuration: what it is and where it is on its bus."""
 
@@ -39,6 +54,7 @@ class DeviceDeclaration(Struct, frozen=True, array_like=True):
     name: Annotated[str, Meta(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
     bus: _Id
     address: Annotated[str, Meta(max_length=200)]
+    paces: Annotated[list[PaceDeclaration], Meta(max_length=8)] = []
 
 
 class Hello(Struct, frozen=True, array_like=True, tag="h"):
@@ -88,6 +104,61 @@ class Status(Struct, frozen=True, array_like=True, tag="s"):
     journal_bytes: _Count
     oldest_monotonic_ms: _Count | None
     mode: Mode
+    month_bytes: _Count = 0
+    """Bytes both ways on the air since the quota's month began, as far as the gateway can count them."""
+    detail_s: _Count = 0
+    """0 in full detail; else one mean of each instantaneous quantity in so many seconds is what is sent."""
+
+
+class GapReport(Struct, frozen=True, array_like=True, tag="g"):
+    """Gateway, version 2: between two times values are or may be missing, and why. Kept there until `Noted`.
+
+    `number` counts the reports (gaps and tallies together) of an epoch from 1 upward. Times are Unix milliseconds,
+    right within `uncertainty_ms`. `devices` empty means all of the gateway's. `detail_s` says what is left: nothing
+    (0), or one value in so many seconds. `values` is how many are known to be lost, 0 where nobody knows.
+    """
+
+    epoch: _Count
+    number: _Count
+    reason: _Id
+    from_ms: _Count
+    to_ms: _Count
+    devices: Annotated[list[_Id], Meta(max_length=2000)] = []
+    detail_s: _Count = 0
+    values: _Count = 0
+    uncertainty_ms: _Count = 0
+
+
+class TallyRow(Struct, frozen=True, array_like=True):
+    """What became of the reads of one pace of one device within the hour.
+
+    Every count is of reads, each of which brings all the quantities of the pace. `expected` were due; `taken` brought a
+    value into the journal; `unchanged` were left out by the report by exception; `missed` says why the others brought
+    nothing (a word of the gateway's, for example `silent` or `bus_down`).
+    """
+
+    device: _Id
+    every_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    expected: _Count
+    taken: _Count
+    unchanged: _Count = 0
+    missed: Annotated[dict[_Id, _Count], Meta(max_length=16)] = {}
+
+
+class Tally(Struct, frozen=True, array_like=True, tag="t"):
+    """Gateway, version 2: the count of an hour (of UTC), or of the part of it that it ran. Kept there until `Noted`.
+
+    Several of one hour add up: a gateway that starts again within the hour sends what it counts from then on.
+    """
+
+    epoch: _Count
+    number: _Count
+    hour_ms: _Count
+    rows: Annotated[list[TallyRow], Meta(max_length=16_000)]
+
+
+class Beat(Struct, frozen=True, array_like=True, tag="k"):
+    """Gateway, version 2: still here. It has no answer; the acknowledgement of TCP is enough."""
 
 
 class Ping(Struct, frozen=True, array_like=True, tag="p"):
@@ -158,6 +229,26 @@ class SetMode(Struct, frozen=True, array_like=True, tag="M"):
     mode: Mode
 
 
+class Noted(Struct, frozen=True, array_like=True, tag="N"):
+    """Cloud, version 2: this GapReport or Tally is in the registry; the gateway may forget it."""
+
+    epoch: _Count
+    number: _Count
+
+
+class SetDelivery(Struct, frozen=True, array_like=True, tag="D"):
+    """Cloud, version 2: what the operator set for this gateway's SIM. The gateway keeps it, also without a link.
+
+    `mode` None leaves it to the gateway's configuration, as a 0 does of the others: `rate_bytes_s` on the air,
+    `quota_bytes` a month, which begins on `month_day` at the gateway's local midnight.
+    """
+
+    mode: Mode | None
+    rate_bytes_s: _Count = 0
+    quota_bytes: _Count = 0
+    month_day: Annotated[int, Meta(ge=0, le=28)] = 0
+
+
 class Pong(Struct, frozen=True, array_like=True, tag="P"):
     """Cloud: the answer to Ping, with the time."""
 
@@ -173,8 +264,8 @@ class Bye(Struct, frozen=True, array_like=True, tag="Y"):
     retry_after_s: Annotated[float, Meta(ge=0, le=86_400)] = 0
 
 
-GatewayMessage = Hello | BatchFrame | CommandUpdate | DeviceStatus | Status | Ping
-CloudMessage = Welcome | Ack | Refuse | CommandMessage | CancelMessage | SetMode | Pong | Bye
+GatewayMessage = Hello | BatchFrame | CommandUpdate | DeviceStatus | Status | GapReport | Tally | Beat | Ping
+CloudMessage = Welcome | Ack | Refuse | CommandMessage | CancelMessage | SetMode | Noted | SetDelivery | Pong | Bye
 
 _ENCODER = msgspec.msgpack.Encoder()
 _GATEWAY_DECODER = msgspec.msgpack.Decoder(GatewayMessage)

@@ -22,11 +22,13 @@ from lentera_model.identifiers import InvalidIdError
 from lentera_model.protocol import (
     Ack,
     BatchFrame,
+    Beat,
     Bye,
     CloudLink,
     CloudMessage,
     CommandUpdate,
     DeviceStatus,
+    GapReport,
     GatewayMessage,
     Hello,
     Ping,
@@ -35,6 +37,7 @@ from lentera_model.protocol import (
     Refusal,
     Refuse,
     Status,
+    Tally,
     decode_gateway_message,
     encode_message,
 )
@@ -236,6 +239,8 @@ class LinkSession:
                 )
             case Ping():
                 self.send(Pong(message.nonce, context.clock.now_ms()))
+            case Beat() | GapReport() | Tally():
+                return  # heard, which is all that a Beat wants; what is not noted, the gateway keeps
             case Hello():
                 raise ProtocolError("Hello came twice on one connection")
 
