@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from lentera_drivers.driver import Confirmation, Driver, open_driver
-from lentera_drivers.profiles import LampProfile
 from lentera_gateway.acquire import BusPoller, DeviceBook, ExceptionReporter, PollSchedule, StampKeeper, intervals_of
 from lentera_gateway.acquire.refusals_file import RefusalsFile
 from lentera_gateway.by_hand import ByHand
@@ -21,6 +20,7 @@ from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_cl
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.control import Control, ControlSocketError
 from lentera_gateway.control_path import socket_path
+from lentera_gateway.greeting import hello_of
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal
 from lentera_gateway.link.client import LinkClient
@@ -32,10 +32,8 @@ from lentera_gateway.plan import refuse_overload
 from lentera_gateway.questions import Why
 from lentera_gateway.status import build_status, write_status
 from lentera_gateway.stopping import StopEvent
-from lentera_gateway.version import agent_version
-from lentera_model.batch import FORMAT_VERSION
 from lentera_model.commands import Reason
-from lentera_model.protocol import PROTOCOL_VERSIONS, DeviceDeclaration, Hello
+from lentera_model.protocol import Hello
 from lentera_model.readings import Sample
 
 if TYPE_CHECKING:
@@ -333,24 +331,8 @@ class Gateway:
         return await self.drivers[bus_id].set_level(device, level_percent, timeout_s)
 
     async def _hello(self) -> Hello:
-        status = await self.journal.status()
-        return Hello(
-            list(PROTOCOL_VERSIONS),
-            [FORMAT_VERSION],
-            agent_version(),
-            self._boot_id,
-            self.journal.epoch,
-            monotonic_ms(),
-            [self._declaration(index) for index in range(len(self.loaded.config.devices))],
-            status.waiting_batches,
-        )
-
-    def _declaration(self, index: int) -> DeviceDeclaration:
-        device = self.loaded.config.devices[index]
-        profile = self.loaded.profile(device)
-        kind = "luminaire" if isinstance(profile, LampProfile) else "meter"
-        address = device.topic if device.unit is None else str(device.unit)
-        return DeviceDeclaration(device.id, kind, profile.id, device.name or device.id, device.bus, address or "")
+        waiting = (await self.journal.status()).waiting_batches
+        return hello_of(self.loaded, self._boot_id, self.journal.epoch, monotonic_ms(), waiting)
 
 
 async def run(config_path: Path, stop: asyncio.Event, timing: LinkTiming | None = None) -> None:
