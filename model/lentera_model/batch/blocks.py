@@ -151,16 +151,14 @@ def _pack_block(profile: str, group: list[Sample]) -> tuple[Block, int]:
     return block, sum(count for _, count in packed)
 
 
-def _rows_of(column: Column, rows: int) -> list[int]:
-    """Return the indexes of the rows that have the column's quantity."""
-    if column.present is None:
-        return list(range(rows))
-    bits = int.from_bytes(column.present, "little")
-    if len(column.present) != (rows + 7) // 8 or bits >> rows:
-        raise CorruptBatchError(f"column {column.name!r}: the presence bits do not fit {rows} rows")
-    indexes = [index for index in range(rows) if bits >> index & 1] if rows <= 64 else _set_bits(column.present)
+def _rows_of(name: str, present: bytes, rows: int) -> list[int]:
+    """Return the indexes of the rows that have a quantity."""
+    bits = int.from_bytes(present, "little")
+    if len(present) != (rows + 7) // 8 or bits >> rows:
+        raise CorruptBatchError(f"column {name!r}: the presence bits do not fit {rows} rows")
+    indexes = [index for index in range(rows) if bits >> index & 1] if rows <= 64 else _set_bits(present)
     if not indexes:
-        raise CorruptBatchError(f"column {column.name!r} has no value in any row")
+        raise CorruptBatchError(f"column {name!r} has no value in any row")
     return indexes
 
 
@@ -203,6 +201,32 @@ def _qualities(block: Block, rows: int) -> list[Quality]:
     return qualities
 
 
+def _unpack_table(block: Block, rows: int, values_left: int) -> tuple[list[dict[str, float]], int]:
+    """Unpack the columns; return each row's values by name, and how many values there are."""
+    values = 0
+    full: dict[str, list[float]] = {}
+    partial: list[tuple[str, list[int], list[float]]] = []
+    for column in block.columns:
+        indexes = None if column.present is None else _rows_of(column.name, column.present, rows)
+        count = rows if indexes is None else len(indexes)
+        values += count
+        if values > values_left:
+            raise OversizedBatchError(f"the batch holds more values than it promises ({values_left} were left)")
+        numbers = unpack_values(column.values, count, _width(column.name))
+        if indexes is None:
+            full[column.name] = numbers
+        else:
+            partial.append((column.name, indexes, numbers))
+    # What all rows have is turned into rows at once: that is most of any batch.
+    table: list[dict[str, float]] = [dict(zip(full, row, strict=True)) for row in zip(*full.values(), strict=True)]
+    if not full:
+        table = [{} for _ in range(rows)]
+    for name, indexes, numbers in partial:
+        for index, number in zip(indexes, numbers, strict=True):
+            table[index][name] = number
+    return table, values
+
+
 def unpack_block(block: Block, limits: Limits, values_left: int) -> tuple[list[Sample], int]:
     """Unpack one block; return its samples and its number of values.
 
@@ -219,16 +243,7 @@ def unpack_block(block: Block, limits: Limits, values_left: int) -> tuple[list[S
     stamps = unpack_integers(block.stamps, rows)
     if min(stamps) < 0 or max(stamps) >= MAX_STAMP_MS:
         raise CorruptBatchError(f"block {block.profile!r}: a stamp is out of bounds")
-    table: list[dict[str, float]] = [{} for _ in range(rows)]
-    values = 0
-    for column in block.columns:
-        indexes = _rows_of(column, rows)
-        values += len(indexes)
-        if values > values_left:
-            raise OversizedBatchError(f"the batch holds more values than it promises ({values_left} were left)")
-        numbers = unpack_values(column.values, len(indexes), _width(column.name))
-        for index, number in zip(indexes, numbers, strict=True):
-            table[index][column.name] = number
+    table, values = _unpack_table(block, rows, values_left)
     devices = [device for device, count in zip(block.devices, block.counts, strict=True) for _ in range(count)]
     rows_of_samples = zip(devices, stamps, table, _qualities(block, rows), strict=True)
     return [

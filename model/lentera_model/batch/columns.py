@@ -21,6 +21,8 @@ _INT64_MAX: Final = (1 << 63) - 1
 _UINT64_MAX: Final = (1 << 64) - 1
 _WIDTHS: Final = ((1, "B"), (2, "H"), (4, "I"), (8, "Q"))
 _LETTER_OF_WIDTH: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_STEPS: Final = tuple((zigzag >> 1) ^ -(zigzag & 1) for zigzag in range(256))
+"""The difference that each zigzag of one byte stands for: most columns have no wider ones."""
 _MAX_DECIMALS: Final = 3
 """Registers carry thousandths at the most (0.001 A); finer values are stored as floats."""
 _EXACT_INTEGERS: Final = 1 << 53
@@ -97,8 +99,12 @@ def unpack_integers(column: IntegerColumn, count: int) -> list[int]:
         raise CorruptBatchError(
             f"an integer column of {count} rows has width {column.width} and {len(column.data)} bytes: no match"
         )
-    zigzags = struct.unpack(f"<{count - 1}{letter}", unshuffle(column.data, column.width))
-    numbers = list(accumulate((z >> 1 if not z & 1 else -(z + 1 >> 1) for z in zigzags), initial=column.first))
+    if column.width == 1:
+        steps = map(_STEPS.__getitem__, column.data)
+    else:
+        zigzags = struct.unpack(f"<{count - 1}{letter}", unshuffle(column.data, column.width))
+        steps = [(zigzag >> 1) ^ -(zigzag & 1) for zigzag in zigzags]
+    numbers = list(accumulate(steps, initial=column.first))
     if max(numbers) > _INT64_MAX or min(numbers) < -_INT64_MAX:
         raise CorruptBatchError("an integer column leaves the range of 64 bits")
     return numbers
@@ -138,6 +144,15 @@ def pack_values(values: Sequence[float], width: int) -> DecimalColumn | FloatCol
     return FloatColumn(width, shuffle(struct.pack(f"<{len(values)}{letter}", *values), width))
 
 
+def _as_float32(values: Sequence[float]) -> list[float]:
+    """Round a column to float32, all of it at once; what is beyond float32's range becomes infinite."""
+    form = struct.Struct(f"{len(values)}f")
+    try:
+        return list(form.unpack(form.pack(*values)))
+    except OverflowError:
+        return [round_to_float32(value) for value in values]
+
+
 def unpack_values(column: DecimalColumn | FloatColumn, count: int, width: int) -> list[float]:
     """Unpack `count` (at least 1) values, rounded to the precision that `width` keeps.
 
@@ -149,7 +164,7 @@ def unpack_values(column: DecimalColumn | FloatColumn, count: int, width: int) -
             raise CorruptBatchError(f"a decimal column has {column.decimals} decimals, not 0 to {_MAX_DECIMALS}")
         scale = 10**column.decimals
         exact = [number / scale for number in unpack_integers(column.integers, count)]
-        return [round_to_float32(value) for value in exact] if width == FLOAT32 else exact
+        return _as_float32(exact) if width == FLOAT32 else exact
     if column.width not in (FLOAT32, FLOAT64) or len(column.data) != count * column.width:
         raise CorruptBatchError(
             f"a float column of {count} rows has width {column.width} and {len(column.data)} bytes, which do not agree"

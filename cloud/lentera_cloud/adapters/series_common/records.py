@@ -38,12 +38,18 @@ class ColumnSet:
         formats: one letter a name, "d" for float64 (counters, unknown names) or "f" for float32.
         packer: turns the values into the little-endian bytes of one record and back.
         offsets: byte offset of each column in a record.
+        hashed: the hash of what is compared, reckoned once: each record is looked up by its column set.
     """
 
     names: tuple[str, ...]
     formats: str
     packer: struct.Struct = field(compare=False)
     offsets: tuple[int, ...]
+    hashed: int = field(compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        """Return what was reckoned at the start."""
+        return self.hashed
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Self:
@@ -59,7 +65,8 @@ class ColumnSet:
             offsets.append(end)
             end += _WIDTH[letter]
         formats = "".join(letter for letter, _ in columns)
-        return cls(tuple(name for _, name in columns), formats, struct.Struct("<" + formats), tuple(offsets))
+        names = tuple(name for _, name in columns)
+        return cls(names, formats, struct.Struct("<" + formats), tuple(offsets), hash((names, formats)))
 
     def pack(self, values: Mapping[str, float]) -> bytes:
         """Return the record of one reading's values.
@@ -166,7 +173,8 @@ def _record(reading: Reading) -> Record:
     columns = column_set(tuple(reading.values))
     try:
         data = columns.pack(reading.values)
-        finite = all(map(math.isfinite, reading.values.values()))
+        # One that is not finite makes the sum so; many large ones may as well, and are looked at one by one.
+        finite = math.isfinite(sum(reading.values.values())) or all(map(math.isfinite, reading.values.values()))
     except (OverflowError, struct.error, TypeError):
         finite, data = False, b""
     if not finite:

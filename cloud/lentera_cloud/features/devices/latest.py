@@ -5,9 +5,11 @@ meant for one process that holds the links; replicas behind a balancer would eac
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from lentera_cloud.domain.events import ReadingsStored
 from lentera_cloud.ports import LatestValue, TimeSeries
+from lentera_model.readings import Reading
 
 Values = dict[str, LatestValue]
 
@@ -23,12 +25,15 @@ class LatestValues:
 
     async def on_stored(self, event: ReadingsStored) -> None:
         """Take readings that were stored; an older one never replaces a newer one."""
-        for reading in event.readings:
-            known = self._values.setdefault((event.tenant, reading.device), {})
-            for name, value in reading.values.items():
+        newest: dict[str, dict[str, Reading]] = {}
+        for reading in sorted(event.readings, key=attrgetter("at_ms")):  # an entry a quantity, whatever the backlog
+            newest.setdefault(reading.device, {}).update(dict.fromkeys(reading.values, reading))
+        for device, readings in newest.items():
+            known = self._values.setdefault((event.tenant, device), {})
+            for name, reading in readings.items():
                 before = known.get(name)
                 if before is None or before.at_ms <= reading.at_ms:
-                    known[name] = LatestValue(value, reading.at_ms, reading.quality)
+                    known[name] = LatestValue(reading.values[name], reading.at_ms, reading.quality)
 
     async def of(self, tenant: str, devices: Iterable[str]) -> dict[str, Values]:
         """Return the newest values of devices; one without any is absent.
