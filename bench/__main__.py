@@ -20,6 +20,7 @@ BENCHES = {
     "million": "bench.million",
     "sim_cost": "bench.sim_cost",
     "flood": "bench.mqtt_flood",
+    "outage": "bench.outage",
 }
 
 

@@ -47,7 +47,7 @@ READERS = ("lentera", "telegraf", "thingsboard", "thingsboard_tags")
 _BUCKET = "telegraf"
 
 
-class _Meters:
+class MeterProcess:
     """The process of the meters, and what it wrote down when it has ended."""
 
     def __init__(self, stack: ExitStack, folder: Path, name: str) -> None:
@@ -77,7 +77,7 @@ def missed(
 
 
 def figures(
-    span: Span, who: str, meters: _Meters, stored: int | None, values_a_question: int = VALUES
+    span: Span, who: str, meters: MeterProcess, stored: int | None, values_a_question: int = VALUES
 ) -> dict[str, Any]:
     """The figures of one reader; the meters are stopped. `stored` is how many values it brought into InfluxDB."""
     asked = meters.questions(span.begin_s, span.end_s)
@@ -108,7 +108,7 @@ def ours(influx: Influx, seconds: float, mode: str = "economy") -> dict[str, Any
     """The real gateway and cloud."""
     with tempfile.TemporaryDirectory(prefix="lentera-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        meters = _Meters(stack, folder, "meters")
+        meters = MeterProcess(stack, folder, "meters")
         profile = write_profile(folder, VALUES, 0)
         cloud = start_cloud(stack, folder, influx)
         buses = [
@@ -136,7 +136,7 @@ def of_telegraf(influx: Influx, seconds: float) -> dict[str, Any]:
     """Telegraf."""
     with tempfile.TemporaryDirectory(prefix="lentera-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        meters = _Meters(stack, folder, "meters")
+        meters = MeterProcess(stack, folder, "meters")
         make_bucket(influx, _BUCKET)
         config = folder / "telegraf.conf"
         config.write_text(
@@ -156,7 +156,7 @@ def of_thingsboard(seconds: float, *, named: bool = False) -> dict[str, Any]:
     name_of_bar = f"tcp100: thingsboard, {'a tag a value' if named else 'a range a meter'}"
     with tempfile.TemporaryDirectory(prefix="lentera-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        meters = _Meters(stack, folder, "meters")
+        meters = MeterProcess(stack, folder, "meters")
         platform = stack.enter_context(Platform())
         home = folder / "tb"
         thingsboard.write_config(
