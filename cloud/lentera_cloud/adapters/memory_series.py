@@ -4,8 +4,11 @@ from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Sequence
 
 from lentera_cloud.adapters.series_common.records import to_records
-from lentera_cloud.ports import LatestValue, SeriesPoint, SeriesQuery, SeriesResult
+from lentera_cloud.adapters.series_common.windows import window_start
+from lentera_cloud.ports import HourlyCounts, LatestValue, SeriesPoint, SeriesQuery, SeriesResult
 from lentera_model.readings import Quality, Reading
+
+_HOUR_MS = 3_600_000
 
 
 class _Rows:
@@ -87,6 +90,17 @@ class MemorySeries:
             for name in rows.values[at_ms]:
                 counts[name] = counts.get(name, 0) + 1
         return counts
+
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """See the port."""
+        found: HourlyCounts = {}
+        for device in dict.fromkeys(devices):
+            rows = self._rows.get((tenant, device), _Rows())
+            for at_ms in rows.between(from_ms, to_ms):
+                for name in rows.values[at_ms]:
+                    hours = found.setdefault(device, {}).setdefault(name, {})
+                    hours[window_start(at_ms, _HOUR_MS)] = hours.get(window_start(at_ms, _HOUR_MS), 0) + 1
+        return found
 
     async def raw(self, tenant: str, device: str, from_ms: int, to_ms: int) -> AsyncIterator[Reading]:
         """See the port."""

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lentera_cloud.kit.patience import until_available
-from lentera_cloud.ports import LatestValue, SeriesQuery, SeriesResult, StoreUnavailableError, TimeSeries
+from lentera_cloud.ports import (
+    HourlyCounts,
+    LatestValue,
+    SeriesQuery,
+    SeriesResult,
+    StoreUnavailableError,
+    TimeSeries,
+)
 from lentera_model.readings import Reading
 
 OK = "ok"
@@ -84,6 +91,10 @@ class WatchedSeries:
     async def count(self, tenant: str, device: str, from_ms: int, to_ms: int) -> dict[str, int]:
         """See the port."""
         return await self._noting(self._series.count(tenant, device, from_ms, to_ms))
+
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """See the port."""
+        return await self._noting(self._series.hourly_counts(tenant, devices, from_ms, to_ms))
 
     def raw(self, tenant: str, device: str, from_ms: int, to_ms: int) -> AsyncIterator[Reading]:
         """See the port."""

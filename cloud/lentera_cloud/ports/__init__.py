@@ -36,7 +36,15 @@ from lentera_cloud.ports.rows import (
     GatewayRow,
     RefusalCount,
 )
-from lentera_cloud.ports.series import Aggregate, LatestValue, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
+from lentera_cloud.ports.series import (
+    Aggregate,
+    HourlyCounts,
+    LatestValue,
+    SeriesPoint,
+    SeriesQuery,
+    SeriesResult,
+    TimeSeries,
+)
 
 __all__ = [
     "Aggregate",
@@ -54,6 +62,7 @@ __all__ = [
     "Devices",
     "GatewayRow",
     "Gateways",
+    "HourlyCounts",
     "IdempotencyConflictError",
     "Jobs",
     "LatestValue",

@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 from lentera_model.readings import Quality, Reading
 
 Aggregate = Literal["mean", "min", "max", "last"]
+HourlyCounts = dict[str, dict[str, dict[int, int]]]
+"""Device -> quantity -> start of an hour of UTC in ms -> how many values are stored; what has none is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,13 @@ class TimeSeries(Protocol):
 
     async def count(self, tenant: str, device: str, from_ms: int, to_ms: int) -> dict[str, int]:
         """Return how many values of each quantity are stored from ``from_ms`` (included) to ``to_ms`` (not)."""
+        ...
+
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """Return how many values of each quantity of these devices each hour holds.
+
+        ``from_ms`` (included) and ``to_ms`` (not) are whole hours since the epoch, UTC.
+        """
         ...
 
     def raw(self, tenant: str, device: str, from_ms: int, to_ms: int) -> AsyncIterator[Reading]:

@@ -115,6 +115,16 @@ def counts(bucket: str, device: str, from_ms: int, to_ms: int) -> str:
     )
 
 
+def hourly_counts(bucket: str, devices: Iterable[str], from_ms: int, to_ms: int) -> str:
+    """Ask how many values each field of each device has in each whole hour of the range; `_time` is its start."""
+    return (
+        _source(bucket, devices, from_ms, to_ms)
+        + f"  |> filter(fn: (r) => r._field != {string(QUALITY_FIELD)})\n"
+        + '  |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")\n'
+        + f"  {_COLUMNS}\n"
+    )
+
+
 def newest(bucket: str, devices: Iterable[str], to_ms: int) -> str:
     """Ask for the last value of each field of each device."""
     return (

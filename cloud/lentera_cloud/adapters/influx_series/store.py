@@ -14,7 +14,7 @@ from lentera_cloud.adapters.influx_series.errors import MissingBucketError
 from lentera_cloud.adapters.influx_series.lines import QUALITY_FIELD, chunks
 from lentera_cloud.adapters.series_common.records import MAX_AT_MS, is_storable_name, to_records
 from lentera_cloud.adapters.series_common.windows import window_start
-from lentera_cloud.ports import LatestValue, SeriesPoint, SeriesQuery, SeriesResult, StoreUnavailableError
+from lentera_cloud.ports import HourlyCounts, LatestValue, SeriesPoint, SeriesQuery, SeriesResult, StoreUnavailableError
 from lentera_model.identifiers import check_id
 from lentera_model.readings import Quality, Reading
 
@@ -141,6 +141,17 @@ class InfluxSeries:
         bucket = bucket_of(tenant)
         found = await self._cells(bucket, flux.counts(bucket, device, from_ms, to_ms))
         return {cell.field: int(cell.value) for cell in found}
+
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """Return how many values of each quantity of these devices each whole hour of UTC in the range holds."""
+        found: HourlyCounts = {}
+        bucket, devices = bucket_of(tenant), tuple(dict.fromkeys(devices))
+        from_ms, to_ms = max(from_ms, 0), min(to_ms, MAX_AT_MS)
+        for begin in range(0, len(devices) if from_ms < to_ms else 0, _DEVICES_A_QUESTION):
+            part = devices[begin : begin + _DEVICES_A_QUESTION]
+            for cell in await self._cells(bucket, flux.hourly_counts(bucket, part, from_ms, to_ms)):
+                found.setdefault(cell.device, {}).setdefault(cell.field, {})[cell.at_ms] = int(cell.value)
+        return found
 
     async def raw(self, tenant: str, device: str, from_ms: int, to_ms: int) -> AsyncIterator[Reading]:
         """Yield every instant of the device in time order; the profile is empty, this store does not keep it."""

@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 from lentera_cloud.adapters.series_common.records import to_records
 from lentera_cloud.adapters.sqlite_series import reading as questions
+from lentera_cloud.adapters.sqlite_series.counting import hourly_counts
 from lentera_cloud.adapters.sqlite_series.files import Folder, said_plainly
 from lentera_cloud.adapters.sqlite_series.segments import HOUR_MS
-from lentera_cloud.ports import LatestValue, SeriesQuery, SeriesResult, StoreUnavailableError
+from lentera_cloud.ports import HourlyCounts, LatestValue, SeriesQuery, SeriesResult, StoreUnavailableError
 from lentera_model.readings import Reading
 
 _T = TypeVar("_T")
@@ -90,6 +91,15 @@ class SqliteSeries:
     async def count(self, tenant: str, device: str, from_ms: int, to_ms: int) -> dict[str, int]:
         """Return how many values of each quantity are stored in the range; quantities without any are absent."""
         return await self._ask(tenant, lambda connection: questions.count(connection, device, from_ms, to_ms)) or {}
+
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """Return how many values of each quantity of these devices each whole hour of UTC in the range holds."""
+
+        def ask(connection: sqlite3.Connection) -> HourlyCounts:
+            found = {device: hourly_counts(connection, device, from_ms, to_ms) for device in devices}
+            return {device: counts for device, counts in found.items() if counts}
+
+        return await self._ask(tenant, ask) or {}
 
     async def raw(self, tenant: str, device: str, from_ms: int, to_ms: int) -> AsyncIterator[Reading]:
         """Yield every instant of the device in time order; the profile is empty, this store does not keep it."""
