@@ -26,13 +26,16 @@ from lentera_model.protocol import (
     CommandMessage,
     CommandUpdate,
     DeviceStatus,
+    GapReport,
     Hello,
+    Noted,
     Ping,
     Pong,
     Refusal,
     Refuse,
     SetMode,
     Status,
+    Tally,
     decode_gateway_message,
     encode_message,
 )
@@ -66,6 +69,9 @@ class OpenCloud:
     updates: list[CommandUpdate] = field(default_factory=list)
     statuses: list[DeviceStatus] = field(default_factory=list)
     reports: list[Status] = field(default_factory=list)
+    told: list[GapReport | Tally] = field(default_factory=list)
+    notes: bool = True
+    """False: take reports without a word."""
     refused_tokens: list[str] = field(default_factory=list)
     tokens: list[dict] = field(default_factory=list)
     connection: ServerConnection | None = None
@@ -181,6 +187,9 @@ class OpenCloud:
                 self.statuses.append(message)
             case Status():
                 self.reports.append(message)
+            case GapReport() | Tally():
+                self.told.append(message)
+                return [Noted(message.epoch, message.number)] if self.notes else []
             case Ping():
                 return [Pong(message.nonce, now_ms() + self.clock_offset_ms)]
         return []

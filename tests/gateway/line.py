@@ -69,7 +69,7 @@ async def _cloud(key, start, knobs):
     return cloud
 
 
-async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, knobs):
+async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, versions, knobs):
     key = _key(tmp_path)
     cloud = await _cloud(key, start, knobs)
     keeper = ClockKeeper(BUILD_TIME_MS)
@@ -90,7 +90,7 @@ async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, knobs):
     parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, timing, mode, log)
 
     async def hello():
-        return Hello([1], [1], "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
+        return Hello(list(versions), [1], "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
 
     async def pause(seconds):
         try:
@@ -104,8 +104,10 @@ async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, knobs):
 
 
 @asynccontextmanager
-async def line(tmp_path, timing=QUICK, fit=True, mode: Mode = "live", start=True, set_level=lamp, **knobs):
-    it = await _line(tmp_path, timing, fit, mode, start, set_level, knobs)
+async def line(
+    tmp_path, timing=QUICK, fit=True, mode: Mode = "live", start=True, set_level=lamp, versions=(1,), **knobs
+):
+    it = await _line(tmp_path, timing, fit, mode, start, set_level, versions, knobs)
     running = asyncio.create_task(it.client.run())
     try:
         yield it

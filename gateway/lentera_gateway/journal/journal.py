@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -17,9 +17,11 @@ from lentera_gateway.journal.outbox import Outgoing
 from lentera_gateway.journal.policy import seal_due
 from lentera_gateway.journal.records import CommandRecord
 from lentera_gateway.journal.recovery import Recovery
+from lentera_gateway.journal.reports import Report
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.journal.store import JournalStore
 from lentera_model.batch import ClockFit
+from lentera_model.protocol import GapReport, TallyRow
 from lentera_model.readings import Sample
 
 MAX_UNSEALED_SAMPLES: Final = 20_000
@@ -36,6 +38,7 @@ class Journal:
         live: seal each second; else by age or size. The link and the mode decide it.
         sealed: set whenever there is something new to send; the link clears it.
         settled: set whenever a batch was acknowledged or set aside; whoever waits for it clears it.
+        told: set whenever there is a report to send or one was noted; the link clears it.
         recovery: what was found at the start.
     """
 
@@ -62,6 +65,7 @@ class Journal:
         self.live = False
         self.sealed = asyncio.Event()
         self.settled = asyncio.Event()
+        self.told = asyncio.Event()
         self.recovery = Recovery()
         self._store = JournalStore(gateway, boot_id, limits)
         self._io = IoThread("lentera-journal")
@@ -122,6 +126,7 @@ class Journal:
             await self._pin_clock()
             await self._take_fresh(seal_now)
             await self._io.run(self._store.mover.maintain, self._monotonic_ms())
+            await self._io.run(self._store.reports.maintain, self._monotonic_ms())
             await self._save_time()
 
     async def _take_fresh(self, seal_now: bool) -> None:
@@ -226,6 +231,35 @@ class Journal:
     async def keep_command(self, record: CommandRecord) -> str | None:
         """Make a command's state durable. Returns None, or why the card did not take it."""
         return await self._io.run(self._store.commands.keep, record)
+
+    async def report_gap(
+        self,
+        reason: str,
+        from_ms: int,
+        to_ms: int,
+        devices: Sequence[str] = (),
+        detail_s: int = 0,
+        values: int = 0,
+        uncertainty_ms: int = 0,
+    ) -> None:
+        """Keep a known gap until the cloud has noted it; the fields are those of the link's GapReport."""
+        gap = GapReport(0, 0, reason, from_ms, to_ms, list(devices), detail_s, values, uncertainty_ms)
+        await self._io.run(self._store.reports.add_gap, gap)
+        self.told.set()
+
+    async def report_tally(self, hour_ms: int, rows: Sequence[TallyRow]) -> None:
+        """Keep an hour's tally until the cloud has noted it."""
+        await self._io.run(self._store.reports.add_tally, hour_ms, rows)
+        self.told.set()
+
+    async def next_report(self, sent: Callable[[Key], bool]) -> Report | None:
+        """Return the next report that is not `sent` on this connection, gaps first."""
+        return await self._io.run(self._store.reports.to_send, sent)
+
+    async def report_noted(self, key: Key) -> None:
+        """Forget a report that the cloud has."""
+        await self._io.run(self._store.reports.noted, key)
+        self.told.set()
 
     async def status(self) -> JournalStatus:
         """Return a snapshot of everything counted."""

@@ -83,7 +83,20 @@ class CommandRecord(msgspec.Struct, tag=5, array_like=True, frozen=True):
     expires_at_ms: int = 0
 
 
-Record = SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord
+class ReportRecord(msgspec.Struct, tag=6, array_like=True, frozen=True):
+    """A GapReport or Tally as the bytes that travel; a later record of the same epoch and number replaces it."""
+
+    message: bytes
+
+
+class NotedRecord(msgspec.Struct, tag=7, array_like=True, frozen=True):
+    """The cloud has the report of this epoch and number."""
+
+    epoch: int
+    number: int
+
+
+Record = SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord | ReportRecord | NotedRecord
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)

@@ -14,6 +14,9 @@ class Counters:
         sealed_bytes: bytes of the batches they are in.
         written_memory_bytes, written_card_bytes: bytes written to each tier, marks not included.
         dropped_batches, dropped_values: given up because a tier was full (values where they are known).
+        thinned_60_s_values, thinned_900_s_values: given up because a tier was full, one value in so many seconds left.
+        thinned_counter_values: the same for counters, the last step before anything is dropped.
+        thinning_card_bytes: the part of `written_card_bytes` that thinning wrote.
         damaged_batches: batches that could not be read back.
         refused_samples: samples that no batch can carry.
         dropped_samples: unsealed samples given up because the journal's thread was stuck.
@@ -25,9 +28,31 @@ class Counters:
     written_card_bytes: int = 0
     dropped_batches: int = 0
     dropped_values: int = 0
+    thinned_60_s_values: int = 0
+    thinned_900_s_values: int = 0
+    thinned_counter_values: int = 0
+    thinning_card_bytes: int = 0
     damaged_batches: int = 0
     refused_samples: int = 0
     dropped_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsStatus:
+    """What waits to be told.
+
+    Attributes:
+        gaps, tallies: reports that the cloud has not noted yet.
+        dropped_tallies: tallies given up because the log was full.
+        joined_gaps: gaps that were made into one with another because the log was full.
+        error: why the card does not take reports now, or None.
+    """
+
+    gaps: int = 0
+    tallies: int = 0
+    dropped_tallies: int = 0
+    joined_gaps: int = 0
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +73,7 @@ class JournalStatus:
         quarantined: batches set aside because the cloud refused them.
         memory_error, card_error: why a tier does not take data now, or None.
         counters: everything counted.
+        reports: known gaps and tallies that the cloud has not noted.
     """
 
     epoch: int
@@ -67,6 +93,7 @@ class JournalStatus:
     memory_error: str | None
     card_error: str | None
     counters: Counters
+    reports: ReportsStatus = ReportsStatus()
 
     def as_dict(self) -> dict[str, object]:
         """Return it as plain data for JSON."""

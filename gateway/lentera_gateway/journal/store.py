@@ -24,6 +24,7 @@ from lentera_gateway.journal.places import Places
 from lentera_gateway.journal.quarantine import Quarantine
 from lentera_gateway.journal.records import Fate, from_rows
 from lentera_gateway.journal.recovery import Recovery, entries_of, open_samples
+from lentera_gateway.journal.reports import ReportLog
 from lentera_gateway.journal.sealing import portions, seal_samples
 from lentera_gateway.journal.segments import make_folder
 from lentera_gateway.journal.state import GatewayState, save_state, start_epoch
@@ -56,6 +57,7 @@ class JournalStore:
         self.outbox = Outbox(self.places, boot_id, lambda: self.state.pins, self.refuse)
         self.open_log = OpenLog(limits.memory_dir / "unsealed")
         self.commands = CommandLog(limits.memory_dir, limits.card_dir, COMMANDS_KEPT)
+        self.reports = ReportLog(limits.memory_dir, limits.card_dir)
         self.quarantine = Quarantine(limits.card_dir / "quarantine")
         self.spare_quarantine = Quarantine(limits.memory_dir / "quarantine", max_bytes=limits.memory_max_bytes // 8)
         self.state = GatewayState(0, 0, {})
@@ -80,6 +82,8 @@ class JournalStore:
         self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, highest, wall_ms)
         if not self.state.kept:
             self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
+        for found in self.reports.load(self.state.epoch):
+            self.places.recovery.note(found)
         self._recover_samples(sealed, monotonic_ms)
         self.places.recovery.batches = self.places.memory.index.waiting + len(self.places.held.batches)
         return self.places.recovery
@@ -168,6 +172,7 @@ class JournalStore:
             self.places.card.keep_marks()
         except OSError as error:
             self.mover.failed(error, monotonic_ms)
+        self.reports.close()
         self.places.memory.close_segment()
         self.places.card.close_segment()
         self.places.drop_done()
@@ -293,7 +298,8 @@ class JournalStore:
             written_memory_bytes=self.places.memory.written_bytes + self.open_log.written_bytes,
             written_card_bytes=self.places.counters.written_card_bytes
             + self.places.card.written_bytes
-            + self.commands.written_bytes,
+            + self.commands.written_bytes
+            + self.reports.written_bytes,
         )
         return JournalStatus(
             epoch=self.state.epoch,
@@ -315,4 +321,5 @@ class JournalStore:
             memory_error=self.places.memory_error,
             card_error=self.places.card_error,
             counters=counters,
+            reports=self.reports.status(),
         )

@@ -17,6 +17,7 @@ from lentera_gateway.inbox.updates import UpdateQueue
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.journal import Journal
 from lentera_gateway.link.liveness import LinkTiming, Liveness
+from lentera_gateway.link.reporting import NEEDS_VERSION, ReportSender
 from lentera_model.errors import LenteraError
 from lentera_model.protocol import (
     Acknowledged,
@@ -95,6 +96,7 @@ class Connection:
         self._room = asyncio.Event()
         self._settled: asyncio.Queue[Acknowledged | BatchRefused] = asyncio.Queue()
         self._statuses: list[str] = []
+        self._reports = ReportSender(parts.journal, self._send)
 
     async def run(self, opened: Callable[[], None]) -> None:
         """Greet, then carry until the connection ends.
@@ -122,6 +124,8 @@ class Connection:
                 ("pings", self._ping),
             )
         ]
+        if self._link.protocol_version >= NEEDS_VERSION:
+            tasks.append(asyncio.create_task(self._reports.run(), name="link-reports"))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -194,7 +198,9 @@ class Connection:
                     parts.updates.ping_answered()
             case Closed():
                 raise LinkClosedError(f"the cloud closes the link: {event.code}: {event.text}", event.retry_after_s)
-            case Opened() | DeliveryChanged() | ReportNoted():
+            case ReportNoted():
+                self._reports.noted(event.epoch, event.number)
+            case Opened() | DeliveryChanged():
                 return
 
     def _apply_mode(self) -> None:
