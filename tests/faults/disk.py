@@ -66,10 +66,15 @@ def read(root: Path) -> Image:
     )
 
 
-def _change(data: bytes, op: Op) -> bytes:
-    if op.kind == "truncate":
-        return data[: op.offset].ljust(op.offset, b"\0")
-    return data[: op.offset].ljust(op.offset, b"\0") + op.data + data[op.offset + len(op.data) :]
+def _changed(data: bytes, ops: Iterable[Op]) -> bytes:
+    content = bytearray(data)
+    for op in ops:
+        content.extend(bytes(max(0, op.offset - len(content))))
+        if op.kind == "truncate":
+            del content[op.offset :]
+        else:
+            content[op.offset : op.offset + len(op.data)] = op.data
+    return bytes(content)
 
 
 def _rename(names: dict[str, int], op: Op) -> None:
@@ -162,10 +167,8 @@ class Disk:
                 image.folders.add(path)
                 self._walk(path, image, names, data)
                 continue
-            content = self._nodes[number].durable
-            for op in data(self._nodes[number].pending):
-                content = _change(content, op)
-            image.files[path] = content
+            node = self._nodes[number]
+            image.files[path] = _changed(node.durable, data(node.pending))
 
     def _parent(self, path: str) -> _Folder:
         return self._folders[path.rpartition("/")[0]]
@@ -190,8 +193,7 @@ class Disk:
 
     def _sync(self, op: Op) -> None:
         node = self._nodes[op.node]
-        for change in node.pending:
-            node.durable = _change(node.durable, change)
+        node.durable = _changed(node.durable, node.pending)
         node.pending.clear()
 
     def _sync_folder(self, op: Op) -> None:
