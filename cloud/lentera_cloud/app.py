@@ -2,7 +2,9 @@
 
 import asyncio
 import importlib.metadata
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,16 +12,15 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
+from lentera_cloud.adapters.local_signals import LocalSignals
 from lentera_cloud.adapters.sql import SqlRegistry
 from lentera_cloud.domain.events import (
-    CancelRequested,
-    DeviceMoved,
     ExecutionReported,
-    GatewayRevoked,
     LinkClosed,
     LinkOpened,
     ReadingsStored,
     SendRequested,
+    SendWanted,
 )
 from lentera_cloud.features.commands import routes as command_routes
 from lentera_cloud.features.commands.service import CommandsService
@@ -33,9 +34,10 @@ from lentera_cloud.features.gateways.service import GatewaysService
 from lentera_cloud.features.health import routes as health_routes
 from lentera_cloud.features.health.service import HealthService
 from lentera_cloud.features.ingest import routes as ingest_routes
-from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
+from lentera_cloud.features.ingest.context import LinkContext
+from lentera_cloud.features.ingest.hub import LinkHub
+from lentera_cloud.features.ingest.presence import Presence
 from lentera_cloud.features.ingest.service import IngestService
-from lentera_cloud.features.ingest.session import LinkContext
 from lentera_cloud.features.metrics import routes as metric_routes
 from lentera_cloud.features.metrics.service import MetricsService
 from lentera_cloud.features.series import routes as series_routes
@@ -50,16 +52,20 @@ from lentera_cloud.kit.patience import until_available
 from lentera_cloud.kit.secret import load_secret
 from lentera_cloud.kit.stores import StoreState, WatchedSeries
 from lentera_cloud.kit.times import SystemClock
-from lentera_cloud.ports import Clock, Registry, TimeSeries
+from lentera_cloud.ports import Clock, Registry, Signals, StoreUnavailableError, TimeSeries
+from lentera_cloud.relay import Relay
 from lentera_cloud.settings import SeriesKind, Settings
 from lentera_model.batch import DEFAULT_LIMITS
 from lentera_model.commands import LinkLost
-from lentera_model.protocol import Bye, CancelMessage, CommandMessage
+from lentera_model.protocol import Bye, CommandMessage
 
 START_PATIENCE_S = 3.0
 """How long the start waits for the stores before it goes on without them, degraded."""
 RECONNECT_S = 1.0
 UNSENT_EVERY_S = 1.0
+BEATS_A_LEASE = 3
+"""A replica's lease outlives two beats that are missed."""
+LEAVE_WITHIN_S = 1.0
 BATCH_SLACK_BYTES = 4 << 10
 """Over the limit of a batch by less than this, its route says what a batch may have."""
 
@@ -69,6 +75,15 @@ _log = structlog.get_logger(__name__)
 def open_registry(settings: Settings) -> Registry:
     """Return the registry of these settings, not yet started."""
     return SqlRegistry(settings.registry_url)
+
+
+def open_signals(settings: Settings, replica: str) -> Signals:
+    """Return the way to the other replicas: with a registry in a file there are none."""
+    if settings.registry_url.startswith("sqlite"):
+        return LocalSignals()
+    from lentera_cloud.adapters.sql.signals import PostgresSignals
+
+    return PostgresSignals(settings.registry_url, replica)
 
 
 def open_series(settings: Settings) -> TimeSeries:
@@ -89,8 +104,11 @@ def open_series(settings: Settings) -> TimeSeries:
 class Cloud:
     """Everything that one process of the cloud runs, wired together."""
 
-    def __init__(self, settings: Settings, registry: Registry, series: TimeSeries, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, registry: Registry, series: TimeSeries, clock: Clock, signals: Signals | None = None
+    ) -> None:
         """Join features, stores and events; nothing is started yet."""
+        self.replica = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.settings = settings
         self.registry = registry
         self.clock = clock
@@ -100,15 +118,25 @@ class Cloud:
         self.bus = EventBus()
         self.hub = LinkHub()
         publish = self.bus.publish
-        self.latest = LatestValues(self.series)
+        self.presence = Presence(self.hub, registry.links, clock, self.replica, settings.replica_lease_s * 1000)
+        self.latest = LatestValues(self.series, clock, self.presence.sole_since_ms)
         self.ingest = IngestService(
             registry, self.series, clock, publish, settings.ingest_budget_bytes, settings.future_tolerance_s * 1000
         )
         self.commands = CommandsService(registry, clock, self.hub.is_connected, publish)
-        self.devices = DevicesService(registry, self.latest, clock, self.hub.is_connected, publish)
-        self.gateways = GatewaysService(registry, clock, self.hub.last_heard_ms, publish)
+        self.devices = DevicesService(registry, self.latest, clock, self.presence.of, publish)
+        self.gateways = GatewaysService(registry, clock, self.presence.of, publish)
         self.health = HealthService(registry, self.registry_state, self.series_state, lambda: self.ingest.trouble)
-        self.links = LinkContext(registry, self.ingest, self.hub, clock, publish)
+        self.links = LinkContext(registry, self.ingest, self.hub, self.presence, clock, publish)
+        self.relay = Relay(
+            signals or open_signals(settings, self.replica),
+            registry,
+            self.replica,
+            self.hub,
+            self.presence,
+            self.commands,
+            self.ingest,
+        )
         self.failed: asyncio.Event = asyncio.Event()
         self.failure: BaseException | None = None
         """Why the service cannot go on, once ``failed`` is set."""
@@ -119,16 +147,14 @@ class Cloud:
         """Say who hears of what."""
         bus = self.bus
         bus.subscribe(ReadingsStored, self.latest.on_stored)
+        self.relay.subscribe(bus)
         bus.subscribe(LinkOpened, self.commands.on_link_opened)
         bus.subscribe(LinkClosed, self.commands.on_link_closed)
         bus.subscribe(ExecutionReported, self.commands.on_reported)
         bus.subscribe(SendRequested, self._send)
-        bus.subscribe(CancelRequested, self._send_cancel)
-        bus.subscribe(GatewayRevoked, self._dismiss)
-        bus.subscribe(DeviceMoved, self.ingest.on_device_moved)
 
     async def _send(self, event: SendRequested) -> None:
-        """Write a command to its gateway's link; without a link it goes back into the queue."""
+        """Write a command to its gateway's link; without a link here it goes back into the queue, for any replica."""
         one = event.execution
         message = CommandMessage(
             execution_id=one.execution_id,
@@ -142,23 +168,18 @@ class Cloud:
         )
         if not self.hub.send(one.gateway, message):
             await self.commands.apply(one.tenant, one.execution_id, LinkLost())
-
-    async def _send_cancel(self, event: CancelRequested) -> None:
-        self.hub.send(event.execution.gateway, CancelMessage(event.execution.execution_id))
-
-    async def _dismiss(self, event: GatewayRevoked) -> None:
-        self.hub.dismiss(event.gateway, REVOKED)
+            await self.bus.publish(SendWanted(one))
 
     async def start(self) -> None:
         """Bring the stores up, waiting a little for them, and begin the background jobs."""
         self._spawn(self.registry_state.bring_up("registry", self.registry.start), "registry")
         self._spawn(self.series_state.bring_up("series", self.series.start), "series")
         self._spawn(self._send_unsent(), "unsent commands")
+        self._spawn(self._with_the_others(), "replicas")
         jobs = [Job("commands", 1.0, self.commands.tick)]
         if self.settings.worker_in_process:
             jobs += maintenance_jobs(self.registry, self.series, self.clock)
-        holder = f"api-{secrets.token_hex(6)}"
-        self._spawn(self._work(BackgroundJobs(jobs, self.registry.jobs, holder, self.clock)), "jobs")
+        self._spawn(self._work(BackgroundJobs(jobs, self.registry.jobs, self.replica, self.clock)), "jobs")
         ready = asyncio.gather(self.registry_state.ready.wait(), self.series_state.ready.wait())
         failed = asyncio.ensure_future(self.failed.wait())
         await asyncio.wait([ready, failed], timeout=START_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -187,6 +208,15 @@ class Cloud:
             except Exception as error:  # noqa: BLE001 - one execution's fault must not end the service
                 _log.error("send_unsent_failed", exc_info=error)
 
+    async def _with_the_others(self) -> None:
+        """Hear the other replicas, and look at every beat what a lost word may have been about."""
+        await self.registry_state.ready.wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.relay.listen(), name="signals")
+            while True:
+                await asyncio.sleep(self.settings.replica_lease_s / BEATS_A_LEASE)
+                await self.relay.look()
+
     async def _work(self, jobs: BackgroundJobs) -> None:
         await self.registry_state.ready.wait()
         await self.series_state.ready.wait()
@@ -197,6 +227,16 @@ class Cloud:
         self.commands.watchers.close()
         self.hub.dismiss_all(Bye("stopping", "the cloud restarts", RECONNECT_S))
 
+    async def _leave(self) -> None:
+        """Take this replica's name out of the registry; if that cannot be done now, its lease runs out by itself."""
+        if not self.registry_state.ready.is_set():
+            return
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                await self.presence.leave()
+        except (StoreUnavailableError, TimeoutError):
+            _log.info("replica_lease_runs_out_by_itself")
+
     async def close(self) -> None:
         """Stop the jobs and the writers, then let the stores go."""
         self.say_goodbye()
@@ -204,6 +244,7 @@ class Cloud:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.hub.close()
+        await self._leave()
         await self.ingest.close()
         await self.series.close()
         await self.registry.close()
@@ -215,6 +256,7 @@ def create_app(
     registry: Registry | None = None,
     series: TimeSeries | None = None,
     clock: Clock | None = None,
+    signals: Signals | None = None,
 ) -> FastAPI:
     """Build the application. Its stores are brought up when it starts, and let go when it ends.
 
@@ -223,12 +265,13 @@ def create_app(
         registry: instead of the one that the settings name (tests do).
         series: likewise.
         clock: instead of the computer's.
+        signals: instead of the way to the other replicas that the settings name.
 
     Raises:
         SecretFileError: the service's secret cannot be used.
     """
     cloud = Cloud(
-        settings, registry or open_registry(settings), series or open_series(settings), clock or SystemClock()
+        settings, registry or open_registry(settings), series or open_series(settings), clock or SystemClock(), signals
     )
 
     @asynccontextmanager

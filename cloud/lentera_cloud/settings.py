@@ -62,6 +62,13 @@ class Settings(BaseSettings):
         ge=1 << 20,
         description="Bytes of batches that may wait for the store before the cloud stops reading from its links.",
     )
+    replica_lease_s: int = Field(
+        default=15,
+        ge=3,
+        le=300,
+        description="Of several replicas on one PostgreSQL: the links of one that was killed count as gone after this "
+        "time. Every replica writes to the registry three times in it.",
+    )
     future_tolerance_s: int = Field(
         default=300, ge=1, le=86_400, description="How far ahead of the cloud's clock a reading may be stamped."
     )

@@ -184,7 +184,11 @@ class TestLink:
 
     async def ends(self) -> Bye:
         """Wait for the goodbye and the close after it."""
-        bye = await self.hear(Bye)
+        return await self.ends_within(5)
+
+    async def ends_within(self, within_s: float) -> Bye:
+        """Wait so long for the goodbye, and for the close after it."""
+        bye = await self.hear(Bye, within_s)
         await asyncio.wait_for(self.socket.wait_closed(), 5)
         return bye
 

@@ -49,6 +49,21 @@ class SendRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class SendWanted:
+    """An execution waits in the queue, and its gateway has no link here: perhaps at another replica."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class CommandChanged:
+    """An execution of a command moved; whoever waits for the command reads it again."""
+
+    tenant: str
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """The gateway should drop an execution that it has not begun."""
 

@@ -20,6 +20,7 @@ from lentera_cloud.ports.registry import (
     Devices,
     Gateways,
     Jobs,
+    Links,
     Receipts,
     Registry,
     Spans,
@@ -34,7 +35,9 @@ from lentera_cloud.ports.rows import (
     ConflictRow,
     DeviceRow,
     GatewayRow,
+    LinkRow,
     RefusalCount,
+    Renewal,
 )
 from lentera_cloud.ports.series import (
     Aggregate,
@@ -45,6 +48,7 @@ from lentera_cloud.ports.series import (
     SeriesResult,
     TimeSeries,
 )
+from lentera_cloud.ports.signals import Signals
 
 __all__ = [
     "Aggregate",
@@ -66,12 +70,16 @@ __all__ = [
     "IdempotencyConflictError",
     "Jobs",
     "LatestValue",
+    "LinkRow",
+    "Links",
     "Receipts",
     "RefusalCount",
     "Registry",
+    "Renewal",
     "SeriesPoint",
     "SeriesQuery",
     "SeriesResult",
+    "Signals",
     "Spans",
     "StoreError",
     "StoreRefusedError",

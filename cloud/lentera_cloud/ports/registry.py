@@ -19,7 +19,9 @@ from lentera_cloud.ports.rows import (
     ConflictRow,
     DeviceRow,
     GatewayRow,
+    LinkRow,
     RefusalCount,
+    Renewal,
 )
 from lentera_model.batch import BatchKey
 from lentera_model.commands import Execution
@@ -220,6 +222,49 @@ class Conflicts(Protocol):
         ...
 
 
+class Links(Protocol):
+    """Which replica of the cloud holds which gateway's link, as long as that replica's lease runs."""
+
+    async def take(self, link: LinkRow) -> None:
+        """Note that this is the gateway's link now; an older one's row is replaced."""
+        ...
+
+    async def release(self, tenant: str, gateway_id: str, claim: str) -> bool:
+        """Forget a link that ended; False when another one had taken its place."""
+        ...
+
+    async def holder(self, tenant: str, gateway_id: str) -> LinkRow | None:
+        """The gateway's link, whether or not its replica's lease still runs."""
+        ...
+
+    async def of_tenant(self, tenant: str, now_ms: int) -> list[LinkRow]:
+        """The links of the tenant's gateways at replicas whose lease runs."""
+        ...
+
+    async def renew(self, replica: str, links: Sequence[LinkRow], now_ms: int, lease_ms: int) -> Renewal:
+        """Renew a replica's lease and note when its links were last heard.
+
+        A link without a row (its replica was taken for dead) gets one again, unless its gateway has another by now.
+        """
+        ...
+
+    async def waiting(self, replica: str) -> list[Execution]:
+        """Every queued execution whose gateway's link is at the replica."""
+        ...
+
+    async def revoked(self, replica: str) -> list[str]:
+        """Ids of revoked gateways that still have a link at the replica."""
+        ...
+
+    async def bury(self, before_ms: int) -> list[LinkRow]:
+        """Forget replicas whose lease ended before then; return their links, which are gone, to one caller alone."""
+        ...
+
+    async def leave(self, replica: str) -> None:
+        """Forget a replica that stops in order, and its links."""
+        ...
+
+
 class Jobs(Protocol):
     """Leases, so that one of several workers does a background job."""
 
@@ -258,6 +303,9 @@ class Registry(Protocol):
 
     @property
     def conflicts(self) -> Conflicts: ...  # noqa: D102
+
+    @property
+    def links(self) -> Links: ...  # noqa: D102
 
     @property
     def jobs(self) -> Jobs: ...  # noqa: D102

@@ -92,6 +92,30 @@ class CommandRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRow:
+    """The link of a gateway: which replica of the cloud holds it. ``claim`` tells it from every other link."""
+
+    tenant: str
+    gateway_id: str
+    replica: str
+    claim: str
+    opened_at_ms: int
+    heard_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a replica learns when it renews its lease.
+
+    ``lost`` are the claims that another link of the same gateway has taken the place of; ``alone`` says that no other
+    replica holds a lease.
+    """
+
+    lost: frozenset[str]
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalCount:
     """How many readings of a device a gateway sent that were refused for one reason, and when last."""
 

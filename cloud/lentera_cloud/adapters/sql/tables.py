@@ -1,4 +1,4 @@
-"""The registry's tables. Times are BIGINT milliseconds since the epoch; every table but two begins with the tenant."""
+"""The registry's tables. Times are BIGINT milliseconds since the epoch; a row of a tenant's begins with its name."""
 
 from sqlalchemy import (
     BigInteger,
@@ -195,6 +195,26 @@ refusal = Table(
     Column("text", Text, nullable=False),
     Column("readings", BigInteger, nullable=False),
     Column("last_at_ms", BigInteger, nullable=False),
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("replica", String(ID_LENGTH), primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
+gateway_link = Table(
+    "gateway_link",
+    metadata,
+    _id("gateway_id", primary_key=True),
+    _id("tenant"),
+    Column("replica", String(ID_LENGTH), nullable=False),
+    Column("claim", String(ID_LENGTH), nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("heard_at_ms", BigInteger, nullable=False),
+    Index(None, "tenant"),
+    Index(None, "replica"),
 )
 
 job_lease = Table(

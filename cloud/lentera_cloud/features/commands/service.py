@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from lentera_cloud.domain.events import CancelRequested, ExecutionReported, LinkClosed, LinkOpened, SendRequested
+from lentera_cloud.domain.events import (
+    CancelRequested,
+    CommandChanged,
+    ExecutionReported,
+    LinkClosed,
+    LinkOpened,
+    SendRequested,
+    SendWanted,
+)
 from lentera_cloud.domain.problems import ProblemCode
 from lentera_cloud.features.commands.waiting import Watchers
 from lentera_cloud.kit.problems import Problem
@@ -103,7 +111,11 @@ class CommandsService:
         except IdempotencyConflictError as error:
             raise Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED, str(error)) from error
         # A link that opens after this question finds the execution in the registry by itself.
-        if record.replayed or not self._is_connected(execution.gateway):
+        if record.replayed:
+            return record
+        if not self._is_connected(execution.gateway):
+            for one in record.executions:
+                await self._publish(SendWanted(one))
             return record
         return CommandRecord(record.command, tuple([await self._first_send(one) for one in record.executions]))
 
@@ -234,6 +246,7 @@ class CommandsService:
                     one = effect.execution
                     _log.info("execution_changed", execution=one.execution_id, device=one.device, state=one.state)
                     self.watchers.changed(one.tenant, one.command_id)
+                    await self._publish(CommandChanged(one.tenant, one.command_id))
                 case Send():
                     await self._publish(SendRequested(effect.execution))
                 case SendCancel():

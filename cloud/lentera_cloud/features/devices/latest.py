@@ -1,27 +1,37 @@
 """The newest values of each device in memory, so that a reading is shown as soon as it is stored.
 
-Filled from the store where a device is asked for the first time, then kept up by what this process stores. It is
-meant for one process that holds the links; replicas behind a balancer would each know their own links' readings.
+Filled from the store where a device is asked for the first time, then kept up by what this process stores. Where
+another replica may have stored more since, the store is asked again, but not more often than every few seconds.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 
 from lentera_cloud.domain.events import ReadingsStored
-from lentera_cloud.ports import LatestValue, TimeSeries
+from lentera_cloud.ports import Clock, LatestValue, TimeSeries
 from lentera_model.readings import Reading
 
 Values = dict[str, LatestValue]
+
+GOOD_FOR_MS = 2_000
+"""What was read from the store counts as new for this long, whoever may have stored more."""
 
 
 class LatestValues:
     """A cache of the newest value of each quantity of each device."""
 
-    def __init__(self, series: TimeSeries) -> None:
-        """Fill from this store."""
+    def __init__(self, series: TimeSeries, clock: Clock, sole_since_ms: Callable[[str], float]) -> None:
+        """Fill from this store.
+
+        ``sole_since_ms`` says since when nobody but this process can have stored readings of a gateway (infinity:
+        others may).
+        """
         self._series = series
+        self._clock = clock
+        self._sole_since_ms = sole_since_ms
         self._values: dict[tuple[str, str], Values] = {}
-        self._loaded: set[tuple[str, str]] = set()
+        self._loaded_ms: dict[tuple[str, str], int] = {}
 
     async def on_stored(self, event: ReadingsStored) -> None:
         """Take readings that were stored; an older one never replaces a newer one."""
@@ -35,22 +45,26 @@ class LatestValues:
                 if before is None or before.at_ms <= reading.at_ms:
                     known[name] = LatestValue(reading.values[name], reading.at_ms, reading.quality)
 
-    async def of(self, tenant: str, devices: Iterable[str]) -> dict[str, Values]:
-        """Return the newest values of devices; one without any is absent.
+    async def of(self, tenant: str, devices: Mapping[str, str]) -> dict[str, Values]:
+        """Return the newest values of devices (each with its gateway); one without any is absent.
 
         Raises StoreUnavailableError when the store must be asked and cannot be reached.
         """
-        wanted = list(devices)
-        missing = [device for device in wanted if (tenant, device) not in self._loaded]
-        if missing:
-            stored = await self._series.latest(tenant, missing)
-            for device in missing:
+        now_ms = self._clock.now_ms()
+        old = [device for device, gateway in devices.items() if not self._knows(tenant, device, gateway, now_ms)]
+        if old:
+            stored = await self._series.latest(tenant, old)
+            for device in old:
                 self._merge(tenant, device, stored.get(device, {}))
-        return {device: values for device in wanted if (values := self._values.get((tenant, device)))}
+                self._loaded_ms[tenant, device] = now_ms
+        return {device: values for device in devices if (values := self._values.get((tenant, device)))}
+
+    def _knows(self, tenant: str, device: str, gateway: str, now_ms: int) -> bool:
+        loaded_ms = self._loaded_ms.get((tenant, device), -math.inf)
+        return loaded_ms >= min(now_ms - GOOD_FOR_MS, self._sole_since_ms(gateway))
 
     def _merge(self, tenant: str, device: str, stored: Values) -> None:
         known = self._values.setdefault((tenant, device), {})
         for name, value in stored.items():
             if name not in known or known[name].at_ms < value.at_ms:
                 known[name] = value
-        self._loaded.add((tenant, device))

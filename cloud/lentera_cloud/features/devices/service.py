@@ -1,6 +1,6 @@
 """Devices as people see them: the declared row, the newest readings, and what is known of their being reachable."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from lentera_cloud.domain.events import DeviceMoved
@@ -33,14 +33,14 @@ class DevicesService:
         registry: Registry,
         latest: LatestValues,
         clock: Clock,
-        is_connected: Callable[[str], bool],
+        present: Callable[[str], Awaitable[Collection[str]]],
         publish: Callable[[object], Awaitable[None]],
     ) -> None:
-        """Use these; ``is_connected`` says whether a gateway has a link."""
+        """Use these; ``present`` says which gateways of a tenant have a link."""
         self._registry = registry
         self._latest = latest
         self._clock = clock
-        self._is_connected = is_connected
+        self._present = present
         self._publish = publish
 
     async def of_tenant(self, tenant: str, kind: str | None, gateway_id: str | None) -> list[DeviceView]:
@@ -81,14 +81,15 @@ class DevicesService:
         return await self.get(tenant, device_id)
 
     async def _views(self, tenant: str, rows: list[DeviceRow]) -> list[DeviceView]:
-        latest = await self._latest.of(tenant, [row.device_id for row in rows])
+        latest = await self._latest.of(tenant, {row.device_id: row.gateway_id for row in rows})
+        present = await self._present(tenant)
         now_ms = self._clock.now_ms()
         views: list[DeviceView] = []
         for row in rows:
             values = latest.get(row.device_id, {})
             read_ms = max((value.at_ms for value in values.values()), default=None)
             reachable = reachability(
-                row.online, row.online_reason, row.declared, self._is_connected(row.gateway_id), read_ms, now_ms
+                row.online, row.online_reason, row.declared, row.gateway_id in present, read_ms, now_ms
             )
             views.append(DeviceView(row, values, reachable))
         return views

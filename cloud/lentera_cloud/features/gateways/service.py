@@ -1,7 +1,7 @@
 """Registering, listing and revoking gateways."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from lentera_cloud.domain.events import GatewayRevoked
@@ -27,13 +27,13 @@ class GatewaysService:
         self,
         registry: Registry,
         clock: Clock,
-        last_heard_ms: Callable[[str], int | None],
+        present: Callable[[str], Awaitable[Mapping[str, int]]],
         publish: Callable[[object], Awaitable[None]],
     ) -> None:
-        """Use these; ``last_heard_ms`` says when a connected gateway last spoke, None where it has no link."""
+        """Use these; ``present`` says of a tenant's connected gateways when each was last heard."""
         self._registry = registry
         self._clock = clock
-        self._last_heard_ms = last_heard_ms
+        self._present = present
         self._publish = publish
 
     async def register(self, tenant: str, gateway_id: str, name: str, public_key: bytes) -> GatewayView:
@@ -48,12 +48,13 @@ class GatewaysService:
         except AlreadyExistsError as error:
             detail = f"The gateway id {gateway_id!r} is taken: ids are unique over the whole service; choose another."
             raise Problem(ProblemCode.ALREADY_EXISTS, detail) from error
-        return self._view(row, [])
+        return self._view(row, [], {})
 
     async def of_tenant(self, tenant: str) -> list[GatewayView]:
         """Return the tenant's gateways in order of id."""
         refusals = await self._registry.receipts.refusals(tenant)
-        return [self._view(row, refusals) for row in await self._registry.gateways.of_tenant(tenant)]
+        heard = await self._present(tenant)
+        return [self._view(row, refusals, heard) for row in await self._registry.gateways.of_tenant(tenant)]
 
     async def revoke(self, tenant: str, gateway_id: str) -> GatewayView:
         """Refuse a gateway from now on and close its link; its devices and their history stay.
@@ -75,7 +76,8 @@ class GatewaysService:
         row = await self._registry.gateways.get(tenant, gateway_id)
         if row is None:
             raise self._unknown(gateway_id)
-        return self._view(row, await self._registry.receipts.refusals(tenant, gateway_id))
+        refusals = await self._registry.receipts.refusals(tenant, gateway_id)
+        return self._view(row, refusals, await self._present(tenant))
 
     async def refusals(self, tenant: str, gateway_id: str) -> list[RefusalCount]:
         """Return what was refused of a gateway's readings, the newest first.
@@ -92,8 +94,9 @@ class GatewaysService:
             ProblemCode.UNKNOWN_GATEWAY, f"There is no gateway {gateway_id!r}: GET /v1/gateways lists yours."
         )
 
-    def _view(self, row: GatewayRow, refusals: list[RefusalCount]) -> GatewayView:
-        heard_ms = self._last_heard_ms(row.gateway_id)
+    @staticmethod
+    def _view(row: GatewayRow, refusals: list[RefusalCount], heard: Mapping[str, int]) -> GatewayView:
+        heard_ms = heard.get(row.gateway_id)
         refused = Counter[str]()
         for one in refusals:
             if one.gateway_id == row.gateway_id:

@@ -25,6 +25,26 @@ class Link(Protocol):
         ...
 
     @property
+    def tenant(self) -> str:
+        """Whose gateway it is."""
+        ...
+
+    @property
+    def claim(self) -> str:
+        """What tells this link from every other one, in the registry."""
+        ...
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the registry knows it as its gateway's link."""
+        ...
+
+    @property
+    def opened_at_ms(self) -> int:
+        """Since when it is open."""
+        ...
+
+    @property
     def last_heard_ms(self) -> int:
         """When the gateway last said anything."""
         ...
@@ -52,15 +72,30 @@ class LinkHub:
         older = self._links.get(link.gateway_id)
         self._links[link.gateway_id] = link
         if older is not None:
-            _log.info("link_replaced", gateway=link.gateway_id)
-            older.say_goodbye(Bye("replaced", "another connection with this gateway's key took over", REPLACED_RETRY_S))
+            self._replaced(older)
 
-    def detach(self, link: Link) -> bool:
-        """Forget a link; False when another had taken its place already."""
-        if self._links.get(link.gateway_id) is not link:
-            return False
-        del self._links[link.gateway_id]
-        return True
+    @staticmethod
+    def _replaced(link: Link) -> None:
+        _log.info("link_replaced", gateway=link.gateway_id)
+        link.say_goodbye(Bye("replaced", "another connection with this gateway's key took over", REPLACED_RETRY_S))
+
+    def detach(self, link: Link) -> None:
+        """Forget a link, unless another has taken its place already."""
+        if self._links.get(link.gateway_id) is link:
+            del self._links[link.gateway_id]
+
+    def give_up(self, link: Link) -> None:
+        """Tell and close a link whose gateway has a newer one at another replica."""
+        self.detach(link)
+        self._replaced(link)
+
+    def of(self, gateway_id: str) -> Link | None:
+        """Return the gateway's link here."""
+        return self._links.get(gateway_id)
+
+    def all(self) -> list[Link]:
+        """Return every link here."""
+        return list(self._links.values())
 
     def send(self, gateway_id: str, message: CloudMessage) -> bool:
         """Queue a message for a gateway; False when it has no link that takes it."""
@@ -70,11 +105,6 @@ class LinkHub:
     def is_connected(self, gateway_id: str) -> bool:
         """Say whether the gateway has a link here."""
         return gateway_id in self._links
-
-    def last_heard_ms(self, gateway_id: str) -> int | None:
-        """Return when a connected gateway last spoke."""
-        link = self._links.get(gateway_id)
-        return link.last_heard_ms if link else None
 
     def dismiss(self, gateway_id: str, bye: Bye) -> None:
         """Close a gateway's link with a reason."""

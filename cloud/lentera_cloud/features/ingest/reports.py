@@ -1,6 +1,12 @@
-"""What a gateway says of an execution, as an event of the command state machine."""
+"""What a gateway says of executions and devices, noted where it belongs."""
 
+import structlog
+
+from lentera_cloud.domain.events import ExecutionReported
+from lentera_cloud.features.ingest.context import LinkContext
+from lentera_cloud.kit.patience import until_available
 from lentera_cloud.kit.texts import without_controls
+from lentera_cloud.ports import GatewayRow
 from lentera_model.commands import (
     OUTCOMES,
     Accepted,
@@ -11,7 +17,35 @@ from lentera_model.commands import (
     Reason,
     Started,
 )
-from lentera_model.protocol import CommandUpdate
+from lentera_model.protocol import CommandUpdate, DeviceStatus
+
+_log = structlog.get_logger(__name__)
+
+
+async def report(context: LinkContext, gateway: GatewayRow, update: CommandUpdate) -> None:
+    """Publish what a gateway says of an execution, waiting for the registry."""
+    event = event_of(update)
+    if event is None:
+        _log.warning(
+            "command_update_not_understood",
+            gateway=gateway.gateway_id,
+            execution=update.execution_id,
+            state=update.state,
+        )
+        return
+    reported = ExecutionReported(gateway.tenant, gateway.gateway_id, update.execution_id, event)
+    await until_available("registry", lambda: context.publish(reported))
+
+
+async def note_status(context: LinkContext, gateway: GatewayRow, status: DeviceStatus) -> None:
+    """Note whether a device answers its gateway; of another gateway's device nothing is believed."""
+    devices = context.registry.devices
+    row = await devices.get(gateway.tenant, status.device)
+    if row is None or row.gateway_id != gateway.gateway_id:
+        _log.warning("status_of_foreign_device", gateway=gateway.gateway_id, device=status.device)
+        return
+    now_ms = context.clock.now_ms()
+    await devices.set_status(gateway.tenant, status.device, status.online, without_controls(status.reason), now_ms)
 
 
 def event_of(update: CommandUpdate) -> Event | None:

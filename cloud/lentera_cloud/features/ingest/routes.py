@@ -7,8 +7,9 @@ import structlog
 from fastapi import APIRouter, Depends, Request, WebSocket
 
 from lentera_cloud.domain.problems import ProblemCode
+from lentera_cloud.features.ingest.context import LinkContext
 from lentera_cloud.features.ingest.schemas import BatchAnswer, answer_of
-from lentera_cloud.features.ingest.session import LinkContext, LinkSession
+from lentera_cloud.features.ingest.session import LinkSession
 from lentera_cloud.kit.identity import Identity, require_gateway
 from lentera_cloud.kit.problems import Problem, problem_of, problem_responses
 from lentera_cloud.ports import GatewayRow, StoreUnavailableError
@@ -82,7 +83,7 @@ async def post_batch(request: Request, gateway: Annotated[GatewayRow, Depends(re
     sealed = await _body(request)
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            verdict = await asyncio.shield(await context.ingest.admit(gateway, sealed))
+            verdict = await asyncio.shield(await context.ingest.admit(gateway, sealed, look_again=True))
     except TimeoutError as error:
         detail = "The batch is not stored yet: post it again later, that is safe."
         raise Problem(ProblemCode.STORE_UNAVAILABLE, detail) from error

@@ -51,8 +51,11 @@ class IngestService:
         self._stored: OrderedDict[tuple[str, str, int], IntervalSet] = OrderedDict()
         self._owners: dict[tuple[str, str], tuple[str, int]] = {}
 
-    async def admit(self, gateway: GatewayRow, sealed: bytes) -> asyncio.Future[Verdict]:
+    async def admit(self, gateway: GatewayRow, sealed: bytes, look_again: bool = False) -> asyncio.Future[Verdict]:
         """Judge a batch and queue what may be stored; the future is done once it is durable (or refused).
+
+        With ``look_again`` the registry is asked what is stored, whatever is remembered: for a batch that comes by
+        another way than its gateway's link, which may be at another replica.
 
         Waits while too much is queued already. Await the future behind ``asyncio.shield``: the same batch may be
         waited for by several.
@@ -71,6 +74,8 @@ class IngestService:
             return _done(Verdict(key, code=RefusalCode.WRONG_GATEWAY, text=text))
         if (waiting := self._in_flight.get(key)) is not None:
             return waiting
+        if look_again:
+            self._stored.pop((gateway.tenant, gateway.gateway_id, key.epoch), None)
         if key.sequence in await self._receipts(gateway, key.epoch):
             return _done(Verdict(key, replayed=True))
         cost = cost_bytes(header)
@@ -184,6 +189,11 @@ class IngestService:
     def trouble(self) -> str | None:
         """The store that a writer is stuck on, or None while all of them write."""
         return next((writer.trouble for writer, _ in self._writers.values() if writer.trouble), None)
+
+    def forget_receipts(self, tenant: str, gateway_id: str) -> None:
+        """Forget what is stored of a gateway: another replica may have stored more since it was remembered."""
+        for where in [where for where in self._stored if where[:2] == (tenant, gateway_id)]:
+            del self._stored[where]
 
     async def on_device_moved(self, event: DeviceMoved) -> None:
         """Forget whom the device belonged to."""

@@ -1,23 +1,22 @@
 """One link: its handshake, its messages one after the other, its answers in a bounded queue."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import secrets
 from typing import Any
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from lentera_cloud.domain.events import ExecutionReported, LinkClosed, LinkOpened
-from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
+from lentera_cloud.domain.events import LinkClosed, LinkOpened
+from lentera_cloud.features.ingest.context import LinkContext
+from lentera_cloud.features.ingest.hub import REVOKED
 from lentera_cloud.features.ingest.inbox import Inbox
-from lentera_cloud.features.ingest.reports import event_of
-from lentera_cloud.features.ingest.service import IngestService
+from lentera_cloud.features.ingest.reports import note_status, report
 from lentera_cloud.features.ingest.writer import Verdict
 from lentera_cloud.kit.patience import until_available
 from lentera_cloud.kit.texts import without_controls
 from lentera_cloud.kit.websockets import closed_event
-from lentera_cloud.ports import Clock, GatewayRow, Registry
+from lentera_cloud.ports import GatewayRow
 from lentera_model.identifiers import InvalidIdError
 from lentera_model.protocol import (
     Ack,
@@ -54,17 +53,6 @@ CLOSE_GOING_AWAY = 1001
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkContext:
-    """What every session works with."""
-
-    registry: Registry
-    ingest: IngestService
-    hub: LinkHub
-    clock: Clock
-    publish: Callable[[object], Awaitable[None]]
-
-
 class LinkSession:
     """The cloud's side of one gateway's websocket, from Hello to goodbye."""
 
@@ -78,7 +66,15 @@ class LinkSession:
         self._outbox: asyncio.Queue[CloudMessage] = asyncio.Queue(OUTBOX_MESSAGES)
         self._leave = asyncio.Event()
         self._log = _log.bind(tenant=gateway.tenant, gateway=gateway.gateway_id)
-        self.last_heard_ms = context.clock.now_ms()
+        self.claim = secrets.token_hex(16)
+        self.is_claimed = False
+        self._is_noted = False
+        self.opened_at_ms = self.last_heard_ms = context.clock.now_ms()
+
+    @property
+    def tenant(self) -> str:
+        """Whose gateway it is."""
+        return self._gateway.tenant
 
     @property
     def gateway_id(self) -> str:
@@ -130,7 +126,8 @@ class LinkSession:
             self._leave.set()
             for task in tasks:
                 task.cancel()
-            if self._context.hub.detach(self):
+            self._context.hub.detach(self)
+            if self._is_noted:
                 self._context.hub.follow_up(self._closed())
             await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -192,6 +189,9 @@ class LinkSession:
         )
         self.send(welcome)
         context.hub.attach(self)
+        self._is_noted = True  # or about to be: an end just then is noted too
+        await until_available("registry", lambda: context.presence.take(self))
+        self.is_claimed = True
         if await self._was_revoked():
             return
         self._log.info("link_open", devices=len(hello.devices), epoch=hello.epoch, agent=hello.agent_version)
@@ -209,6 +209,8 @@ class LinkSession:
     async def _closed(self) -> None:
         context, gateway = self._context, self._gateway
         self._log.info("link_closed")
+        if not await until_available("registry", lambda: context.presence.release(self)):
+            return  # its gateway has a newer link: what waits is that one's
         heard_ms = self.last_heard_ms
         await until_available(
             "registry", lambda: context.registry.gateways.seen(gateway.tenant, gateway.gateway_id, heard_ms)
@@ -222,9 +224,9 @@ class LinkSession:
                 verdict = await until_available("registry", lambda: context.ingest.admit(self._gateway, message.sealed))
                 verdict.add_done_callback(self._answer)
             case CommandUpdate():
-                await self._report(message)
+                await report(context, self._gateway, message)
             case DeviceStatus():
-                await until_available("registry", lambda: self._note_status(message))
+                await until_available("registry", lambda: note_status(context, self._gateway, message))
             case Status():
                 await until_available(
                     "registry",
@@ -243,23 +245,6 @@ class LinkSession:
                 return  # heard, which is all that a Beat wants; what is not noted, the gateway keeps
             case Hello():
                 raise ProtocolError("Hello came twice on one connection")
-
-    async def _report(self, update: CommandUpdate) -> None:
-        event = event_of(update)
-        if event is None:
-            self._log.warning("command_update_not_understood", execution=update.execution_id, state=update.state)
-            return
-        report = ExecutionReported(self._gateway.tenant, self.gateway_id, update.execution_id, event)
-        await until_available("registry", lambda: self._context.publish(report))
-
-    async def _note_status(self, status: DeviceStatus) -> None:
-        devices, tenant = self._context.registry.devices, self._gateway.tenant
-        row = await devices.get(tenant, status.device)
-        if row is None or row.gateway_id != self.gateway_id:
-            self._log.warning("status_of_foreign_device", device=status.device)
-            return
-        now_ms = self._context.clock.now_ms()
-        await devices.set_status(tenant, status.device, status.online, without_controls(status.reason), now_ms)
 
     def _answer(self, future: asyncio.Future[Verdict]) -> None:
         if future.exception() is not None:
