@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import pytest_asyncio
 
 from tests.faults.disk import KINDS, Disk, Image
 from tests.faults.seeds import SEEDS, named, quick_folder
@@ -20,7 +21,7 @@ SOME_SEEDS = SEEDS[:2]
 """In the long form every call of two runs takes about twenty minutes; more runs prove little more."""
 
 
-@pytest.fixture(params=SOME_SEEDS, ids=lambda seed: f"seed{seed}")
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=SOME_SEEDS, ids=lambda seed: f"seed{seed}")
 async def recorded(request: pytest.FixtureRequest):
     """A run and its seed."""
     print("seed", request.param)
