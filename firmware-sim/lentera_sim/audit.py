@@ -33,7 +33,7 @@ TOLERANCE_MS = 2_000
 REPEAT_WINDOW_MS = 450
 _OFFSET_STEP_MS = 50
 _OFFSET_SAMPLE = 400
-_DETAILS = 200
+MOST_DETAILS = 200
 _ROUNDING = 1e-12
 """The last bits of a float: a difference that is the deadband to the last bit may be taken either way."""
 
@@ -65,7 +65,7 @@ class AuditResult:
         duplicated: stored, and no answer of its own; the unexplained among them.
         unexplained: stored with a value that no answer near it had.
         out_of_order: matched, but stamped in another order than answered (counted in neither of the above).
-        details: the first 200 findings.
+        details: the first findings, at most `most_details`.
     """
 
     produced: int = 0
@@ -76,6 +76,7 @@ class AuditResult:
     unexplained: int = 0
     out_of_order: int = 0
     details: list[Finding] = field(default_factory=list[Finding])
+    most_details: int = MOST_DETAILS
 
     @property
     def clean(self) -> bool:
@@ -114,13 +115,15 @@ def audit(
     tolerance_ms: int = TOLERANCE_MS,
     repeat_window_ms: int = REPEAT_WINDOW_MS,
     rules: Mapping[str, ReportByException] | None = None,
+    most_details: int = MOST_DETAILS,
 ) -> AuditResult:
     """Compare a ledger with what a store holds, device id to all its readings.
 
     `tolerance_ms` is how far a stamp may be from its answer, `repeat_window_ms` how far where the same value was
-    answered again near by; both in milliseconds. `rules` are those of the devices that report by exception.
+    answered again near by; both in milliseconds. `rules` are those of the devices that report by exception,
+    `most_details` is how many findings are listed.
     """
-    result = AuditResult()
+    result = AuditResult(most_details=most_details)
     for (device, quantity), series in sorted(_collect(entries, stored).items()):
         series.answers.sort(key=lambda answer: answer.at_ms)
         series.stored.sort(key=lambda row: row.at_ms)
@@ -270,7 +273,7 @@ def _count(
     result: AuditResult, device: str, quantity: str, series: _Series, tolerance_ms: int, left_out: frozenset[int]
 ) -> None:
     def note(what: str, at_ms: int, value: float) -> None:
-        if len(result.details) < _DETAILS:
+        if len(result.details) < result.most_details:
             result.details.append(Finding(what, device, quantity, at_ms, value))
 
     result.stored += len(series.stored)

@@ -91,9 +91,14 @@ class Server(ABC):
             raise ServerError(f"{self.name} is not running")
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was started and its process has come to an end by itself or by another's hand."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self) -> None:
         """Start it and return once it answers; raises ServerError with the end of its log when it does not."""
-        self._spawn()
+        self.spawn()
         try:
             self._await_answer()
         except ServerError:
@@ -114,7 +119,8 @@ class Server(ABC):
         self._held_port.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _spawn(self) -> None:
+    def spawn(self) -> None:
+        """Start it without waiting for its answer, as a supervisor does."""
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
