@@ -15,6 +15,7 @@ import structlog
 from lentera_drivers.driver import Confirmation, Driver, open_driver
 from lentera_gateway.acquire import BusPoller, DeviceBook, ExceptionReporter, PollSchedule, StampKeeper, intervals_of
 from lentera_gateway.acquire.refusals_file import RefusalsFile
+from lentera_gateway.acquire.tallying import Tallying
 from lentera_gateway.by_hand import ByHand
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_clock, monotonic_ms, system_wall_ms
 from lentera_gateway.config import LoadedConfig, load_config
@@ -50,6 +51,7 @@ _RESTART_AFTER_S: Final = 5.0
 _COMMANDS_END_WITHIN_S: Final = 0.2
 _DRIVERS_CLOSE_WITHIN_S: Final = 0.3
 _REFUSALS_KEPT_WITHIN_S: Final = 0.2
+_TALLY_TOLD_WITHIN_S: Final = 0.3
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class Gateway:
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
     stopping: StopEvent = field(init=False, default_factory=StopEvent)
     reporter: ExceptionReporter = field(init=False)
+    tallying: Tallying = field(init=False)
     control: Control = field(init=False)
     _stamps: StampKeeper = field(init=False, default_factory=StampKeeper)
     _boot_id: bytes = field(init=False, default_factory=boot_id)
@@ -90,6 +93,9 @@ class Gateway:
         self.updates = UpdateQueue()
         self.journal = Journal(
             config.gateway.id, self._boot_id, self.loaded.limits, monotonic_ms, self.wall_ms, lambda: self.keeper.fit
+        )
+        self.tallying = Tallying.of(
+            config.devices, config.journal.memory_dir, self._boot_id, self.journal.report_tally, self._log
         )
         self.refusals = RefusalsFile(config.journal.card_dir, self._log)
         for bus in config.buses:
@@ -181,6 +187,7 @@ class Gateway:
             damaged=recovery.damaged_records,
             torn_bytes=recovery.torn_bytes,
         )
+        self.tallying.open()
         await self.inbox.open()
         for bus_id, driver in self.drivers.items():
             await driver.open()
@@ -193,7 +200,8 @@ class Gateway:
     def _poller(self, bus_id: str, driver: Driver) -> BusPoller:
         mine = (device for device in self.loaded.config.devices if device.bus == bus_id)
         schedule = PollSchedule(intervals_of(mine), monotonic_ms())
-        return BusPoller(bus_id, driver, schedule, self._take, monotonic_ms, self.pause, self._log)
+        tally = self.tallying.tally
+        return BusPoller(bus_id, driver, schedule, self._take, tally, monotonic_ms, self.pause, self._log)
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then end in order; at most about 2.5 s later it returns."""
@@ -216,6 +224,7 @@ class Gateway:
         # Before the last seal: what a broker hands over after it would be acknowledged there and kept nowhere.
         await self._within("bus", _DRIVERS_CLOSE_WITHIN_S, *(driver.close() for driver in self.drivers.values()))
         await self._within("refusals", _REFUSALS_KEPT_WITHIN_S, self.refusals.close())
+        await self._within("tally", _TALLY_TOLD_WITHIN_S, self.tallying.close(*self._clock()))
         await self._deliver(deadline)
         for task in (*tasks, link):
             task.cancel()
@@ -265,10 +274,15 @@ class Gateway:
         while True:
             self._observe_kernel()
             await self.journal.tick()
+            await self.tallying.tick(*self._clock())
             await self._write_status()
             due = max(due + TICK_S, loop.time() - TICK_S)
             if await self.pause(max(0.0, due - loop.time())):
                 return
+
+    def _clock(self) -> tuple[int, int | None]:
+        """Return the boot's clock, and how far Unix time is ahead of it if that can be trusted."""
+        return monotonic_ms(), None if self.keeper.fit is None else self.keeper.fit.offset_ms
 
     def _observe_kernel(self) -> None:
         self.keeper.observe_kernel(kernel_clock(), system_wall_ms(), monotonic_ms())
@@ -315,6 +329,7 @@ class Gateway:
     def _take(self, sample: Sample) -> None:
         self.devices.answered(sample.device, sample.monotonic_ms)
         news = self.reporter.reduce(sample)
+        self.tallying.tally.took(sample, news)
         if news is not None:
             self.journal.add(self._stamps.distinct(news))
 

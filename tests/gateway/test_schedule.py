@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from lentera_drivers.driver import BusDownError, DeviceTimeoutError
-from lentera_gateway.acquire import BusPoller, Poll, PollSchedule, intervals_of
+from lentera_gateway.acquire import BusPoller, Poll, PollSchedule, ReadTally, intervals_of
 from lentera_gateway.acquire.lateness import LostCycles
 from lentera_model.config import DeviceConfig
 from lentera_model.readings import Sample
@@ -115,6 +115,8 @@ class Clock:
 class Bus:
     """A driver on the fake clock: what each device does on its n-th poll."""
 
+    is_up = True
+
     def __init__(self, clock, behaviour):
         self.clock = clock
         self.behaviour = behaviour
@@ -124,6 +126,9 @@ class Bus:
         self.polls.append((device, self.clock.now_ms))
         return self.behaviour(device)
 
+    def outcomes(self, device):
+        return {}
+
 
 def poller(clock, bus, intervals, taken):
     return BusPoller(
@@ -131,6 +136,7 @@ def poller(clock, bus, intervals, taken):
         bus,
         PollSchedule({Poll(device): every for device, every in intervals.items()}, 0),
         taken.append,
+        ReadTally([]),
         lambda: clock.now_ms,
         clock.pause,
         structlog.get_logger(),

@@ -5,6 +5,7 @@ from lentera_gateway.acquire.exception_report import ExceptionReporter
 from lentera_gateway.acquire.poller import BusPoller
 from lentera_gateway.acquire.schedule import Poll, PollSchedule, intervals_of
 from lentera_gateway.acquire.stamps import StampKeeper
+from lentera_gateway.acquire.tally import ReadTally
 
 __all__ = [
     "BusPoller",
@@ -13,6 +14,7 @@ __all__ = [
     "ExceptionReporter",
     "Poll",
     "PollSchedule",
+    "ReadTally",
     "StampKeeper",
     "intervals_of",
 ]

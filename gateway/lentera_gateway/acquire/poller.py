@@ -11,7 +11,9 @@ from structlog.typing import FilteringBoundLogger
 
 from lentera_drivers.driver import BusDownError, DeviceRestingError, Driver, DriverError
 from lentera_drivers.modbus.priority_lock import READ, PriorityLock
+from lentera_gateway.acquire.reasons import reason_of, why_nothing
 from lentera_gateway.acquire.schedule import Poll, PollSchedule
+from lentera_gateway.acquire.tally import ReadTally
 from lentera_gateway.acquire.turns import between_polls
 from lentera_model.readings import Sample
 
@@ -41,6 +43,7 @@ class BusPoller:
         driver: of that bus, opened.
         schedule: of that bus's devices.
         take: takes every sample.
+        tally: counts what becomes of each read.
         now_ms: CLOCK_BOOTTIME.
         pause: waits so many seconds; returns True when the gateway is stopping.
         log: structured log.
@@ -50,6 +53,7 @@ class BusPoller:
     driver: Driver
     schedule: PollSchedule
     take: Callable[[Sample], None]
+    tally: ReadTally
     now_ms: Callable[[], int]
     pause: Callable[[float], Awaitable[bool]]
     log: FilteringBoundLogger
@@ -68,8 +72,8 @@ class BusPoller:
                 return
             async with self._turn.hold(READ):
                 self.schedule.began(self.now_ms())
-                await self._poll(poll)
-                self.schedule.polled(self.now_ms())
+                failure = await self._poll(poll)
+                self._conclude(poll, due_ms, failure)
 
     def between(self, needs_ms: float, urgent: bool) -> AbstractAsyncContextManager[None]:
         """Hold the polls off for a question of so many milliseconds; see `between_polls`."""
@@ -78,13 +82,24 @@ class BusPoller:
     def _free_ms(self) -> float:
         return self.schedule.next_due()[1] - self.now_ms() if self.schedule else math.inf
 
-    async def _poll(self, poll: Poll) -> None:
+    def _conclude(self, poll: Poll, due_ms: int, failure: str | None) -> None:
+        now_ms = self.now_ms()
+        self.tally.concluded(poll, now_ms, failure, lambda: why_nothing(self.driver, poll.device))
+        skipped = self.schedule.polled(now_ms)
+        if skipped:
+            self.tally.skipped(poll, due_ms + self.schedule.interval_ms(poll), skipped)
+
+    async def _poll(self, poll: Poll) -> str | None:
+        """Ask a device; returns why it gave nothing, None where nothing went wrong."""
+        failure: str | None = None
         self.state.polls += 1
         try:
             samples = await self.driver.read(poll.device, poll.pace)
         except DriverError as error:
+            failure = reason_of(error)
             self._failed(poll.device, error)
         except Exception as error:
+            failure = reason_of(error)
             self._failed(poll.device, error)
             self.log.exception("poll_broke", bus=self.bus, device=poll.device)
         else:
@@ -92,6 +107,7 @@ class BusPoller:
             for sample in samples:
                 self.take(sample)
         self.state.tried = True
+        return failure
 
     def _failed(self, device: str, error: Exception) -> None:
         self.state.failures += 1

@@ -76,6 +76,10 @@ class PollSchedule:
         due_ms, _, poll = self._due[0]
         return poll, due_ms
 
+    def interval_ms(self, poll: Poll) -> int:
+        """Return the interval of one of the polls."""
+        return self._intervals_ms[poll]
+
     def began(self, now_ms: int) -> bool:
         """Note that the poll returned by `next_due` begins now; whether that is late."""
         due_ms, _, poll = self._due[0]

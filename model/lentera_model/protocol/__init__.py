@@ -25,6 +25,7 @@ from lentera_model.protocol.identity import (
     link_claims,
 )
 from lentera_model.protocol.messages import (
+    EVERY_DEVICE,
     MAX_MESSAGE_BYTES,
     PROTOCOL_VERSION,
     PROTOCOL_VERSIONS,
@@ -60,6 +61,7 @@ from lentera_model.protocol.messages import (
 )
 
 __all__ = [
+    "EVERY_DEVICE",
     "LINK_AUDIENCE",
     "MAX_MESSAGE_BYTES",
     "MAX_TOKEN_LIFETIME_S",

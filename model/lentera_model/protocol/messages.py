@@ -20,6 +20,9 @@ PROTOCOL_VERSIONS: Final = (1, 2)
 MAX_MESSAGE_BYTES: Final = (1 << 20) + 4096
 """A sealed batch at its limit, and what is around it."""
 
+EVERY_DEVICE: Final = "*"
+"""In a TallyRow: every device with this interval that has no row of its own in the same Tally."""
+
 _Id = Annotated[str, Meta(min_length=1, max_length=64)]
 _Text = Annotated[str, Meta(max_length=500)]
 _Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
@@ -134,7 +137,8 @@ class TallyRow(Struct, frozen=True, array_like=True):
 
     Every count is of reads, each of which brings all the quantities of the pace. `expected` were due; `taken` brought a
     value into the journal; `unchanged` were left out by the report by exception; `missed` says why the others brought
-    nothing (a word of the gateway's, for example `silent` or `bus_down`).
+    nothing (a word of the gateway's, for example `silent` or `bus_down`). Where `device` is `EVERY_DEVICE`, `taken` is
+    all that were answered, whether or not a value was left out.
     """
 
     device: _Id
