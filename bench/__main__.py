@@ -21,6 +21,7 @@ BENCHES = {
     "sim_cost": "bench.sim_cost",
     "flood": "bench.mqtt_flood",
     "outage": "bench.outage",
+    "catch_up": "bench.catch_up",
 }
 
 

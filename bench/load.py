@@ -66,9 +66,15 @@ class Image:
         load = BuildingLoad(_SEED, name, 22_000.0, OFFICE, epoch_ms)
         self._meter = ThreePhaseMeter(name, _SEED, Grid(_SEED), load)
         self._columns = [(quantity, scale) for quantity, _, scale in quantities(count)]
-        self._pack = struct.Struct(f">{count}f").pack
+        registers = struct.Struct(f">{count}f")
+        self._pack, self._unpack = registers.pack, registers.unpack
 
     def at(self, now_ms: int) -> bytes:
         """The registers at a simulated instant (Unix ms)."""
         values = self._meter.values(now_ms)
         return self._pack(*(values[quantity] / scale for quantity, scale in self._columns))
+
+    def values(self, now_ms: int) -> dict[str, float]:
+        """What a reader makes of the registers at a simulated instant (Unix ms): quantity -> value in its SI unit."""
+        raw = self._unpack(self.at(now_ms))
+        return {quantity: value * scale for (quantity, scale), value in zip(self._columns, raw, strict=True)}
