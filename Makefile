@@ -22,7 +22,7 @@ test: .venv/.lentera-dev ## run every test; on Debian as root it brings the real
 	@tests/services/install
 	@exec $(VENV)/python -m pytest -ra $(ARGS)
 
-faults: .venv/.lentera-dev ## cut the power, fill the disk, flip bits at every call of recorded runs; a seed: LENTERA_FAULTS_SEED=7 make faults
+faults: .venv/.lentera-dev ## kill, cut the power, fill the disk, flip bits, break the network, in the long form; a seed: LENTERA_FAULTS_SEED=7 make faults
 	@LENTERA_FAULTS=long exec $(VENV)/python -m pytest -ra tests/faults $(ARGS)
 
 test-board: .venv/.lentera-dev ## run the gateway's tests in 256 MB of memory and 60 % of one core (as root)
