@@ -23,6 +23,7 @@ from lentera_cloud.ports.rows import (
     RefusalCount,
     Renewal,
 )
+from lentera_cloud.ports.tallies import Tallies
 from lentera_model.batch import BatchKey
 from lentera_model.commands import Execution
 
@@ -306,6 +307,9 @@ class Registry(Protocol):
 
     @property
     def links(self) -> Links: ...  # noqa: D102
+
+    @property
+    def tallies(self) -> Tallies: ...  # noqa: D102
 
     @property
     def jobs(self) -> Jobs: ...  # noqa: D102

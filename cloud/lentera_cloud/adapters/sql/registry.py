@@ -11,6 +11,7 @@ from lentera_cloud.adapters.sql.jobs import SqlJobs
 from lentera_cloud.adapters.sql.links import SqlLinks
 from lentera_cloud.adapters.sql.receipts import SqlReceipts
 from lentera_cloud.adapters.sql.spans import SqlSpans
+from lentera_cloud.adapters.sql.tallies import SqlTallies
 from lentera_cloud.adapters.sql.tenants import SqlTenants
 
 
@@ -27,6 +28,7 @@ class SqlRegistry:
         self.receipts = SqlReceipts(self._database)
         self.spans = SqlSpans(self._database)
         self.conflicts = SqlConflicts(self._database)
+        self.tallies = SqlTallies(self._database)
         self.links = SqlLinks(self._database)
         self.jobs = SqlJobs(self._database)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -11,6 +11,7 @@ from lentera_cloud.domain.judgement import RefusalCode, judge
 from lentera_cloud.domain.ownership import declare
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.features.ingest.budget import ByteBudget, cost_bytes
+from lentera_cloud.features.ingest.read_reports import note_paces
 from lentera_cloud.features.ingest.writer import GroupWriter, Pending, Verdict, refusal_counts
 from lentera_cloud.kit.texts import without_controls
 from lentera_cloud.ports import Clock, DeviceRow, GatewayRow, Registry, StoreUnavailableError, TimeSeries
@@ -167,7 +168,7 @@ class IngestService:
                 self._owners[tenant, device] = row.gateway_id, now_ms + OWNER_CACHE_MS
         return known
 
-    async def declare(self, gateway: GatewayRow, devices: Iterable[DeviceDeclaration]) -> tuple[str, ...]:
+    async def declare(self, gateway: GatewayRow, devices: Sequence[DeviceDeclaration]) -> tuple[str, ...]:
         """Take a gateway's list of devices; return those that belong to another gateway (flagged, not moved).
 
         Raises InvalidIdError when an id in it is none.
@@ -183,6 +184,7 @@ class IngestService:
             await repository.upsert(gateway.tenant, outcome.changed)
             for row in outcome.changed:
                 self._owners.pop((gateway.tenant, row.device_id), None)
+        await note_paces(self._registry, gateway, devices, existing, outcome.contested, now_ms)
         return outcome.contested
 
     @property
