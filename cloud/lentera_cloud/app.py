@@ -29,6 +29,8 @@ from lentera_cloud.features.conflicts.service import ConflictsService
 from lentera_cloud.features.devices import routes as device_routes
 from lentera_cloud.features.devices.latest import LatestValues
 from lentera_cloud.features.devices.service import DevicesService
+from lentera_cloud.features.gaps import routes as gap_routes
+from lentera_cloud.features.gaps.service import GapsService
 from lentera_cloud.features.gateways import routes as gateway_routes
 from lentera_cloud.features.gateways.service import GatewaysService
 from lentera_cloud.features.health import routes as health_routes
@@ -301,7 +303,8 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
     state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
     state.conflicts = ConflictsService(cloud.registry.conflicts, cloud.clock)
-    state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts)
+    state.gaps = GapsService(cloud.registry.gaps, cloud.registry.gateways, cloud.clock)
+    state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts, cloud.registry.gaps)
     state.health = cloud.health
     problems.install(app)
     app.add_middleware(BodyLimit, limits={"/v1/batches": DEFAULT_LIMITS.sealed_bytes + BATCH_SLACK_BYTES})
@@ -309,5 +312,5 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     openapi.install(app)
     for routes in (device_routes, command_routes, series_routes, conflict_routes, gateway_routes, ingest_routes):
         app.include_router(routes.router)
-    for routes in (health_routes, metric_routes):
+    for routes in (gap_routes, health_routes, metric_routes):
         app.include_router(routes.router)

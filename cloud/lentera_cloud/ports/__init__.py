@@ -18,6 +18,7 @@ from lentera_cloud.ports.registry import (
     Commands,
     Conflicts,
     Devices,
+    Gaps,
     Gateways,
     Jobs,
     Links,
@@ -34,6 +35,9 @@ from lentera_cloud.ports.rows import (
     ConflictQuery,
     ConflictRow,
     DeviceRow,
+    GapCount,
+    GapQuery,
+    GapRow,
     GatewayRow,
     LinkRow,
     RefusalCount,
@@ -49,13 +53,11 @@ from lentera_cloud.ports.series import (
     TimeSeries,
 )
 from lentera_cloud.ports.signals import Signals
-from lentera_cloud.ports.tallies import Backlog, Tallies
 
 __all__ = [
     "Aggregate",
     "AlreadyExistsError",
     "ApiToken",
-    "Backlog",
     "Clock",
     "CommandRecord",
     "CommandRow",
@@ -66,6 +68,10 @@ __all__ = [
     "Conflicts",
     "DeviceRow",
     "Devices",
+    "GapCount",
+    "GapQuery",
+    "GapRow",
+    "Gaps",
     "GatewayRow",
     "Gateways",
     "HourlyCounts",
@@ -87,7 +93,6 @@ __all__ = [
     "StoreRefusedError",
     "StoreSchemaError",
     "StoreUnavailableError",
-    "Tallies",
     "Tenants",
     "TimeSeries",
 ]

@@ -4,10 +4,11 @@ Every method takes the tenant first, except the look-ups that establish who is s
 worker. Every one raises :class:`lentera_cloud.ports.StoreUnavailableError` when the database cannot be reached.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from lentera_cloud.domain.conflicts import Conflict
+from lentera_cloud.domain.gaps import KnownGap
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.domain.spans import Range, StoredSpan
 from lentera_cloud.ports.rows import (
@@ -18,12 +19,14 @@ from lentera_cloud.ports.rows import (
     ConflictQuery,
     ConflictRow,
     DeviceRow,
+    GapCount,
+    GapQuery,
+    GapRow,
     GatewayRow,
     LinkRow,
     RefusalCount,
     Renewal,
 )
-from lentera_cloud.ports.tallies import Tallies
 from lentera_model.batch import BatchKey
 from lentera_model.commands import Execution
 
@@ -266,6 +269,35 @@ class Links(Protocol):
         ...
 
 
+class Gaps(Protocol):
+    """Times in which values may be or are missing, as the gateways told."""
+
+    async def add(self, tenant: str, gap: KnownGap, now_ms: int) -> None:
+        """Keep a gap; one of the same gateway, epoch and number stays as it was kept first.
+
+        A power cut begins no earlier than what is stored of the gateway proves
+        (:func:`lentera_cloud.domain.gaps.sharpened`).
+        """
+        ...
+
+    async def find(self, tenant: str, q: GapQuery) -> list[GapRow]:
+        """The tenant's gaps that touch the range, those that ended last first."""
+        ...
+
+    async def of_devices(
+        self, tenant: str, devices: Collection[str], from_ms: int, to_ms: int
+    ) -> dict[str, list[KnownGap]]:
+        """The gaps that touch the range and concern each of these devices, by their beginning.
+
+        Every device asked for has an entry. A gap without devices concerns all that its gateway has now.
+        """
+        ...
+
+    async def counts(self, tenant: str) -> list[GapCount]:
+        """How many gaps there are and how long they are together, by gateway and reason, in that order."""
+        ...
+
+
 class Jobs(Protocol):
     """Leases, so that one of several workers does a background job."""
 
@@ -309,7 +341,7 @@ class Registry(Protocol):
     def links(self) -> Links: ...  # noqa: D102
 
     @property
-    def tallies(self) -> Tallies: ...  # noqa: D102
+    def gaps(self) -> Gaps: ...  # noqa: D102
 
     @property
     def jobs(self) -> Jobs: ...  # noqa: D102

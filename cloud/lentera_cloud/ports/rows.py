@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lentera_cloud.domain.conflicts import Conflict
+from lentera_cloud.domain.gaps import KnownGap
 from lentera_cloud.domain.roles import Role
 from lentera_model.commands import Execution
 
@@ -144,6 +145,35 @@ class ConflictQuery:
     device: str | None = None
     quantity: str | None = None
     limit: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """A known gap, and when it was noted."""
+
+    gap: KnownGap
+    noted_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class GapQuery:
+    """Which gaps: those that end at or after ``from_ms`` and begin before ``to_ms``; None asks for all gateways."""
+
+    from_ms: int
+    to_ms: int
+    gateway: str | None = None
+    limit: int = 500
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GapCount:
+    """How many gaps a gateway has had for a reason, and how long they are together."""
+
+    gateway: str
+    reason: str
+    number: int
+    length_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from lentera_cloud.adapters.sql.commands import SqlCommands
 from lentera_cloud.adapters.sql.conflicts import SqlConflicts
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.devices import SqlDevices
+from lentera_cloud.adapters.sql.gaps import SqlGaps
 from lentera_cloud.adapters.sql.gateways import SqlGateways
 from lentera_cloud.adapters.sql.jobs import SqlJobs
 from lentera_cloud.adapters.sql.links import SqlLinks
 from lentera_cloud.adapters.sql.receipts import SqlReceipts
 from lentera_cloud.adapters.sql.spans import SqlSpans
-from lentera_cloud.adapters.sql.tallies import SqlTallies
 from lentera_cloud.adapters.sql.tenants import SqlTenants
 
 
@@ -28,7 +28,7 @@ class SqlRegistry:
         self.receipts = SqlReceipts(self._database)
         self.spans = SqlSpans(self._database)
         self.conflicts = SqlConflicts(self._database)
-        self.tallies = SqlTallies(self._database)
+        self.gaps = SqlGaps(self._database)
         self.links = SqlLinks(self._database)
         self.jobs = SqlJobs(self._database)
 

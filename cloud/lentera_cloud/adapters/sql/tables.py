@@ -185,35 +185,23 @@ conflicting_value = Table(
     Index("ix_conflicting_value_at", "tenant", "at_ms"),
 )
 
-device_pace = Table(
-    "device_pace",
-    metadata,
-    _id("tenant", primary_key=True),
-    _id("device_id", primary_key=True),
-    Column("valid_from_ms", BigInteger, primary_key=True, autoincrement=False),
-    _id("gateway_id"),
-    Column("paces", Text, nullable=False),
-)
-
-read_tally = Table(
-    "read_tally",
+known_gap = Table(
+    "known_gap",
     metadata,
     _id("tenant", primary_key=True),
     _id("gateway_id", primary_key=True),
-    Column("hour_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("counts", LargeBinary, nullable=False),
-)
-
-gateway_backlog = Table(
-    "gateway_backlog",
-    metadata,
-    _id("tenant", primary_key=True),
-    _id("gateway_id", primary_key=True),
-    Column("waiting", BigInteger, nullable=False),
-    Column("oldest_ms", BigInteger),
-    Column("told_at_ms", BigInteger, nullable=False),
+    _id("reason"),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("told_from_ms", BigInteger, nullable=False),
+    Column("devices", Text, nullable=False),
+    Column("detail_s", BigInteger, nullable=False),
+    Column("lost_values", BigInteger, nullable=False),
+    Column("uncertainty_ms", BigInteger, nullable=False),
+    Column("noted_at_ms", BigInteger, nullable=False),
+    Index("ix_known_gap_to", "tenant", "to_ms"),
 )
 
 refusal = Table(

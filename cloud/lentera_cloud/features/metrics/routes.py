@@ -38,7 +38,7 @@ async def _service(request: Request) -> MetricsService:
 async def get_metrics(
     who: Annotated[Principal, Depends(require(Permission.READ))], service: Annotated[MetricsService, Depends(_service)]
 ) -> Response:
-    """Return counters of the token's tenant for Prometheus: values in conflict, readings refused.
+    """Return counters of the token's tenant for Prometheus: values in conflict, readings refused, known gaps.
 
     They are kept in the registry, so every replica gives the same and a restart sets none of them back.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from lentera_cloud.ports import Conflicts, Receipts
+from lentera_cloud.ports import Conflicts, Gaps, Receipts
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
@@ -10,10 +10,11 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 class MetricsService:
     """Answers `GET /v1/metrics`."""
 
-    def __init__(self, conflicts: Conflicts, receipts: Receipts) -> None:
+    def __init__(self, conflicts: Conflicts, receipts: Receipts, gaps: Gaps) -> None:
         """Use these."""
         self._conflicts = conflicts
         self._receipts = receipts
+        self._gaps = gaps
 
     async def text(self, tenant: str) -> str:
         """Return the tenant's metrics."""
@@ -25,6 +26,7 @@ class MetricsService:
             ({"gateway": one.gateway_id, "device": one.device_id, "code": one.code}, one.readings)
             for one in await self._receipts.refusals(tenant)
         ]
+        gaps = [({"gateway": one.gateway, "reason": one.reason}, one) for one in await self._gaps.counts(tenant)]
         return "".join(
             [
                 _metric(
@@ -33,6 +35,16 @@ class MetricsService:
                     conflicts,
                 ),
                 _metric("lentera_refused_readings_total", "Readings of batches that were not stored.", refused),
+                _metric(
+                    "lentera_known_gaps_total",
+                    "Times in which values may be missing, as the gateways told.",
+                    [(labels, one.number) for labels, one in gaps],
+                ),
+                _metric(
+                    "lentera_known_gap_seconds_total",
+                    "Length of these times together.",
+                    [(labels, one.length_ms // 1000) for labels, one in gaps],
+                ),
             ]
         )
 

@@ -1,0 +1,1 @@
+"""Known gaps: times in which values may be or are missing, as the gateways told."""
