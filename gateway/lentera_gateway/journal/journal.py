@@ -20,7 +20,7 @@ from lentera_gateway.journal.recovery import Recovery
 from lentera_gateway.journal.reports import Report
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.journal.store import JournalStore
-from lentera_model.batch import ClockFit
+from lentera_model.batch import FORMAT_VERSION, ClockFit
 from lentera_model.protocol import GapReport, TallyRow
 from lentera_model.readings import Sample
 
@@ -195,12 +195,13 @@ class Journal:
                 await self._io.run(self._store.leave_unscanned, f"{type(error).__name__}: {error}")
             self.sealed.set()
 
-    async def next_batch(self, live_after: int) -> Outgoing | None:
+    async def next_batch(self, live_after: int, newest_format: int = FORMAT_VERSION) -> Outgoing | None:
         """Return the next batch to send: live ones (sealed after `live_after`) first, then the backlog, oldest first.
 
-        A batch is handed out once until `connection_lost`. None when nothing can be sent now.
+        A batch is handed out once until `connection_lost`, in a format that is not after `newest_format`. None when
+        nothing can be sent now.
         """
-        return await self._io.run(self._store.outbox.next_batch, live_after)
+        return await self._io.run(self._store.outbox.next_batch, live_after, newest_format)
 
     async def connection_lost(self) -> None:
         """Hand out again all that was not acknowledged."""

@@ -9,12 +9,12 @@ from lentera_gateway.journal.index import Entry, Key
 from lentera_gateway.journal.places import Places
 from lentera_gateway.journal.records import Fate
 from lentera_gateway.journal.segments import Tier
-from lentera_model.batch import BatchError, ClockFit, peek, with_clock
+from lentera_model.batch import FORMAT_VERSION, BatchError, ClockFit, peek, to_send, with_clock
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A batch to send: its key, its bytes with a clock fit in the header, whether it was sealed on this connection."""
+    """A batch to send: its key, its bytes (clock fit in the header, format known to the cloud), if sealed just now."""
 
     key: Key
     sealed: bytes
@@ -36,13 +36,16 @@ class Outbox:
         self._boot_id = boot_id
         self._pins = pins
         self._refuse = refuse
+        self._newest_format = FORMAT_VERSION
 
-    def next_batch(self, live_after: int) -> Outgoing | None:
+    def next_batch(self, live_after: int, newest_format: int = FORMAT_VERSION) -> Outgoing | None:
         """Return the next batch to send and note it as in flight: live ones first, then the backlog, oldest first.
 
         Args:
             live_after: batches sealed with a higher order are live.
+            newest_format: the newest batch format that the cloud knows.
         """
+        self._newest_format = newest_format
         for number, entry in self._live(live_after):
             if (outgoing := self._take(self._places.memory, number, entry, live=True)) is not None:
                 return outgoing
@@ -105,12 +108,12 @@ class Outbox:
             return None
         try:
             if not clocked and fit is not None:
-                return with_clock(sealed, fit)
+                sealed = with_clock(sealed, fit)
             peek(sealed)
+            return to_send(sealed, self._newest_format)
         except BatchError as error:
             self._refuse(key, [{"code": error.code, "text": str(error)}])
             return None
-        return sealed
 
     def _next_held(self) -> Outgoing | None:
         for key, batch in list(self._places.held.batches.items()):

@@ -225,7 +225,8 @@ class Connection:
         journal = self._parts.journal
         while True:
             journal.sealed.clear()
-            while self._has_room() and (batch := await journal.next_batch(self._live_after)) is not None:
+            known = self._link.batch_version
+            while self._has_room() and (batch := await journal.next_batch(self._live_after, known)) is not None:
                 now_ms = self._parts.monotonic_ms()
                 self._sizes[batch.key] = len(batch.sealed)
                 self._liveness.batch_begins(batch.key, now_ms)

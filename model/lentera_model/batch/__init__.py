@@ -4,7 +4,15 @@ Columnar per profile, because neighbouring values of one quantity resemble each 
 about two bytes. The bytes made by `encode` are those that the journal keeps, the link carries and a stick brings home.
 """
 
-from lentera_model.batch.codec import FORMAT_VERSION, decode, encode, peek, with_clock
+from lentera_model.batch.codec import (
+    FORMAT_VERSION,
+    FORMAT_VERSIONS,
+    decode,
+    encode,
+    peek,
+    to_send,
+    with_clock,
+)
 from lentera_model.batch.types import (
     DEFAULT_LIMITS,
     Batch,
@@ -24,6 +32,7 @@ from lentera_model.batch.types import (
 __all__ = [
     "DEFAULT_LIMITS",
     "FORMAT_VERSION",
+    "FORMAT_VERSIONS",
     "Batch",
     "BatchError",
     "BatchKey",
@@ -39,5 +48,6 @@ __all__ = [
     "decode",
     "encode",
     "peek",
+    "to_send",
     "with_clock",
 ]

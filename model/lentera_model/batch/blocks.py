@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Final
 
 import msgspec
 
 from lentera_model.batch.columns import (
-    FLOAT32,
-    FLOAT64,
     DecimalColumn,
     FloatColumn,
     IntegerColumn,
@@ -21,13 +15,10 @@ from lentera_model.batch.columns import (
     unpack_integers,
     unpack_values,
 )
-from lentera_model.batch.types import CorruptBatchError, InvalidSampleError, Limits, OversizedBatchError
+from lentera_model.batch.stored import MAX_STAMP_MS, check_sample, stored_values, width_of
+from lentera_model.batch.types import CorruptBatchError, Limits, OversizedBatchError
 from lentera_model.identifiers import InvalidIdError, check_id
-from lentera_model.quantities import CATALOGUE, Kind, stored_precision
 from lentera_model.readings import Quality, Sample
-
-MAX_STAMP_MS: Final = 1 << 48
-"""Stamps are milliseconds since a boot; 48 bits are 8,900 years."""
 
 
 class Column(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -52,53 +43,6 @@ class Block(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     columns: list[Column]
 
 
-def _width(name: str) -> int:
-    found = CATALOGUE.get(name)
-    return FLOAT64 if found is None or found.kind is Kind.COUNTER else FLOAT32
-
-
-def _check(sample: Sample, shapes: set[tuple[str, ...]]) -> None:
-    """Say what is wrong with a sample; `shapes` are the sets of quantities whose names have been looked at."""
-    if not 0 <= sample.monotonic_ms < MAX_STAMP_MS:
-        raise InvalidSampleError(f"device {sample.device!r}: stamp {sample.monotonic_ms} ms is out of bounds")
-    shape = tuple(sample.values)
-    try:
-        _look_at("device", sample.device)
-        _look_at("profile", sample.profile)
-        if shape not in shapes:
-            for name in shape:
-                check_id("quantity", name)
-            shapes.add(shape)
-    except InvalidIdError as error:
-        raise InvalidSampleError(str(error)) from error
-
-
-_look_at = lru_cache(maxsize=4096)(check_id)
-"""`check_id` with a memory: the same few identifiers come again with every batch. What is not valid is not kept."""
-
-
-def _stored(name: str, rows: Sequence[Sample]) -> list[float]:
-    """Return a quantity's values in stored precision, the whole column at once; all of the rows have it.
-
-    Raises:
-        InvalidSampleError: a value is not finite, or beyond what is stored.
-    """
-    values = [row.values[name] for row in rows]
-    if _width(name) == FLOAT32:
-        form = struct.Struct(f"{len(values)}f")
-        try:
-            stored = list(form.unpack(form.pack(*values)))
-        except OverflowError:
-            stored = [stored_precision(name, value) for value in values]
-    else:
-        stored = [float(value) for value in values]
-    if not math.isfinite(sum(stored)):  # one that is not makes the sum so; many large ones may as well
-        for row, value in zip(rows, stored, strict=True):
-            if not math.isfinite(value):
-                raise InvalidSampleError(f"device {row.device!r}: {name} is {row.values[name]!r}, not a finite value")
-    return stored
-
-
 def _pack_column(name: str, rows: Sequence[Sample], everywhere: bool) -> tuple[Column, int]:
     """Pack a quantity; returns the column and how many values it has."""
     having = rows if everywhere else [row for row in rows if name in row.values]
@@ -106,7 +50,8 @@ def _pack_column(name: str, rows: Sequence[Sample], everywhere: bool) -> tuple[C
     if len(having) != len(rows):
         bits = sum(1 << index for index, row in enumerate(rows) if name in row.values)
         present = bits.to_bytes((len(rows) + 7) // 8, "little")
-    return Column(name, present, pack_values(_stored(name, having), _width(name))), len(having)
+    width = width_of(name)
+    return Column(name, present, pack_values(stored_values(name, width, having)[0], width)), len(having)
 
 
 def pack_blocks(samples: Iterable[Sample]) -> tuple[list[Block], int, int]:
@@ -118,7 +63,7 @@ def pack_blocks(samples: Iterable[Sample]) -> tuple[list[Block], int, int]:
     by_profile: dict[str, list[Sample]] = {}
     shapes: set[tuple[str, ...]] = set()
     for sample in samples:
-        _check(sample, shapes)
+        check_sample(sample, shapes)
         by_profile.setdefault(sample.profile, []).append(sample)
     blocks: list[Block] = []
     rows = values = 0
@@ -212,7 +157,7 @@ def _unpack_table(block: Block, rows: int, values_left: int) -> tuple[list[dict[
         values += count
         if values > values_left:
             raise OversizedBatchError(f"the batch holds more values than it promises ({values_left} were left)")
-        numbers = unpack_values(column.values, count, _width(column.name))
+        numbers = unpack_values(column.values, count, width_of(column.name))
         if indexes is None:
             full[column.name] = numbers
         else:

@@ -1,19 +1,12 @@
-"""The batch as bytes: a small header that can be read and given its clock without unpacking, then one zstd frame.
-
-Layout (docs/formats/batch.md): "LB", version, flags, header length, header CRC-32, header (msgpack), body (zstd).
-"""
+"""The batch as bytes, whatever its format: sealed in the newest, read in all of the last 24 months."""
 
 from __future__ import annotations
 
-import struct
-import sys
-import zlib
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
-from lentera_model.batch.blocks import Block, pack_blocks, unpack_block
+from lentera_model.batch import format1, format2
+from lentera_model.batch.header import BOOT_ID_BYTES, MAGIC
 from lentera_model.batch.types import (
     DEFAULT_LIMITS,
     Batch,
@@ -26,43 +19,22 @@ from lentera_model.batch.types import (
     TruncatedBatchError,
     UnsupportedVersionError,
 )
-from lentera_model.identifiers import InvalidIdError, check_id
 from lentera_model.readings import Sample
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-FORMAT_VERSION: Final = 1
-_MAGIC: Final = b"LB"
-_PREFIX: Final = struct.Struct("<2sBBHI")
-_BOOT_ID_BYTES: Final = 16
-_PACKING: Final[dict[int, int]] = {
-    zstd.CompressionParameter.compression_level: 6,
-    zstd.CompressionParameter.checksum_flag: 1,
-}
-_UNPACKING: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
-"""8 MiB: a frame that asks for a larger window asks for memory that no batch needs."""
-_MAX_INT: Final = (1 << 53) - 1
-
-
-class _WireHeader(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The header as it stands in the bytes; `clock` is [offset_ms, uncertainty_ms, source] or nil."""
-
-    gateway: str
-    epoch: int
-    sequence: int
-    boot_id: bytes
-    sealed_monotonic_ms: int
-    clock: tuple[int, int, str] | None
-    rows: int
-    values: int
-    unpacked_bytes: int
+_FORMATS: Final = {format1.VERSION: format1, format2.VERSION: format2}
+FORMAT_VERSIONS: Final = tuple(sorted(_FORMATS))
+"""Formats that are read, and written for whoever knows nothing newer; the last one is the newest."""
+FORMAT_VERSION: Final = FORMAT_VERSIONS[-1]
+_VERSION_AT: Final = len(MAGIC)
 
 
 def encode(
-    key: BatchKey, boot_id: bytes, sealed_monotonic_ms: int, samples: Iterable[Sample], clock: ClockFit | None = None
+    key: BatchKey,
+    boot_id: bytes,
+    sealed_monotonic_ms: int,
+    samples: Iterable[Sample],
+    clock: ClockFit | None = None,
+    version: int = FORMAT_VERSION,
 ) -> bytes:
     """Seal samples into the bytes of one batch.
 
@@ -72,75 +44,29 @@ def encode(
         sealed_monotonic_ms: now, on the boot's monotonic clock.
         samples: at least one.
         clock: the boot's clock fit if it is known; else `with_clock` adds it later.
+        version: one of FORMAT_VERSIONS.
 
     Raises:
         InvalidSampleError: a sample that no batch can carry (its device is named); nothing is encoded.
         ValueError: no samples, or a boot id that is not 16 bytes.
     """
-    if len(boot_id) != _BOOT_ID_BYTES:
-        raise ValueError(f"a boot id has {_BOOT_ID_BYTES} bytes, not {len(boot_id)}")
-    blocks, rows, values = pack_blocks(samples)
-    if not rows:
+    if len(boot_id) != BOOT_ID_BYTES:
+        raise ValueError(f"a boot id has {BOOT_ID_BYTES} bytes, not {len(boot_id)}")
+    if not (given := tuple(samples)):
         raise ValueError("a batch needs at least one sample")
-    body = msgspec.msgpack.encode(blocks)
-    # A compressor of its own for each call: one that threads share corrupts data.
-    packed = zstd.compress(body, options=_PACKING)
-    return _frame(Header(key, boot_id, sealed_monotonic_ms, clock, rows, values, len(body)), packed)
+    return _FORMATS[version].encode(key, boot_id, sealed_monotonic_ms, given, clock)
 
 
-def _frame(header: Header, packed: bytes) -> bytes:
-    clock = header.clock
-    wire = _WireHeader(
-        header.key.gateway,
-        header.key.epoch,
-        header.key.sequence,
-        header.boot_id,
-        header.sealed_monotonic_ms,
-        None if clock is None else (clock.offset_ms, clock.uncertainty_ms, clock.source),
-        header.rows,
-        header.values,
-        header.unpacked_bytes,
-    )
-    data = msgspec.msgpack.encode(wire)
-    return _PREFIX.pack(_MAGIC, FORMAT_VERSION, 0, len(data), zlib.crc32(data)) + data + packed
-
-
-def _split(sealed: bytes) -> tuple[Header, bytes]:
-    """Check the prefix and the header; return the header and the packed body."""
-    if len(sealed) < _PREFIX.size:
+def _version_of(sealed: bytes) -> int:
+    if len(sealed) <= _VERSION_AT:
         raise TruncatedBatchError(f"a batch of {len(sealed)} bytes is shorter than its own prefix: send it again whole")
-    magic, version, flags, length, checksum = _PREFIX.unpack_from(sealed)
-    if magic != _MAGIC:
+    if not sealed.startswith(MAGIC):
         raise CorruptBatchError(f"these bytes are no batch: they begin with {sealed[:4].hex()}, not with 'LB'")
-    if version != FORMAT_VERSION or flags:
-        raise UnsupportedVersionError(
-            f"batch format {version} (flags {flags}) is not known here, only {FORMAT_VERSION}: update the older side"
-        )
-    data = sealed[_PREFIX.size : _PREFIX.size + length]
-    if len(data) < length:
-        raise TruncatedBatchError(f"the batch ends within its header, at byte {len(sealed)}: send it again whole")
-    if zlib.crc32(data) != checksum:
-        raise CorruptBatchError("the checksum of the batch's header is wrong: the bytes were changed on their way")
-    return _checked_header(data), sealed[_PREFIX.size + length :]
-
-
-def _checked_header(data: bytes) -> Header:
-    try:
-        wire = msgspec.msgpack.decode(data, type=_WireHeader)
-        check_id("gateway", wire.gateway)
-    except (msgspec.MsgspecError, InvalidIdError) as error:
-        raise CorruptBatchError(f"the batch's header does not read: {error}") from error
-    numbers = (wire.epoch, wire.sequence, wire.sealed_monotonic_ms, wire.rows, wire.values, wire.unpacked_bytes)
-    if len(wire.boot_id) != _BOOT_ID_BYTES or not all(0 <= number <= _MAX_INT for number in numbers):
-        raise CorruptBatchError("a number in the batch's header is out of bounds")
-    clock = None
-    if wire.clock is not None:
-        offset_ms, uncertainty_ms, source = wire.clock
-        if abs(offset_ms) > _MAX_INT or not 0 <= uncertainty_ms <= _MAX_INT:
-            raise CorruptBatchError("the clock fit in the batch's header is out of bounds")
-        clock = ClockFit(offset_ms, uncertainty_ms, source)
-    key = BatchKey(wire.gateway, wire.epoch, wire.sequence)
-    return Header(key, wire.boot_id, wire.sealed_monotonic_ms, clock, wire.rows, wire.values, wire.unpacked_bytes)
+    version = sealed[_VERSION_AT]
+    if version not in _FORMATS:
+        known = " and ".join(map(str, FORMAT_VERSIONS))
+        raise UnsupportedVersionError(f"batch format {version} is not known here, only {known}: update the older side")
+    return version
 
 
 def peek(sealed: bytes) -> Header:
@@ -149,7 +75,7 @@ def peek(sealed: bytes) -> Header:
     Raises:
         TruncatedBatchError, CorruptBatchError, UnsupportedVersionError: what is wrong with the bytes.
     """
-    return _split(sealed)[0]
+    return _FORMATS[_version_of(sealed)].peek(sealed)
 
 
 def with_clock(sealed: bytes, clock: ClockFit) -> bytes:
@@ -158,35 +84,7 @@ def with_clock(sealed: bytes, clock: ClockFit) -> bytes:
     Raises:
         TruncatedBatchError, CorruptBatchError, UnsupportedVersionError: what is wrong with the bytes.
     """
-    header, packed = _split(sealed)
-    dated = Header(
-        header.key,
-        header.boot_id,
-        header.sealed_monotonic_ms,
-        clock,
-        header.rows,
-        header.values,
-        header.unpacked_bytes,
-    )
-    return _frame(dated, packed)
-
-
-def _unpack(packed: bytes, header: Header) -> bytes:
-    """Undo zstd within the size that the header promised, so that a bomb costs no more than that."""
-    decompressor = zstd.ZstdDecompressor(options=_UNPACKING)
-    try:
-        body = decompressor.decompress(packed, max_length=header.unpacked_bytes + 1)
-    except zstd.ZstdError as error:
-        raise CorruptBatchError(f"the batch's body does not unpack: {error}") from error
-    if len(body) > header.unpacked_bytes:
-        raise OversizedBatchError(f"the batch unpacks to more than the {header.unpacked_bytes} bytes that it promises")
-    if not decompressor.eof:
-        raise TruncatedBatchError(f"the batch's body ends early, after {len(packed)} packed bytes: send it again whole")
-    if len(body) != header.unpacked_bytes or decompressor.unused_data:
-        raise CorruptBatchError(
-            f"the batch unpacks to {len(body)} bytes, not to {header.unpacked_bytes}, or has a tail"
-        )
-    return body
+    return _FORMATS[_version_of(sealed)].with_clock(sealed, clock)
 
 
 def decode(sealed: bytes, limits: Limits = DEFAULT_LIMITS) -> Batch:
@@ -198,26 +96,28 @@ def decode(sealed: bytes, limits: Limits = DEFAULT_LIMITS) -> Batch:
     """
     if len(sealed) > limits.sealed_bytes:
         raise OversizedBatchError(f"a batch of {len(sealed)} bytes is over the limit of {limits.sealed_bytes}")
-    header, packed = _split(sealed)
+    used = _FORMATS[_version_of(sealed)]
+    header, packed = used.split(sealed)
     if header.unpacked_bytes > limits.unpacked_bytes or header.rows > limits.rows or header.values > limits.values:
         raise OversizedBatchError(
             f"the batch promises {header.rows} rows, {header.values} values and {header.unpacked_bytes} bytes; "
             f"the limits are {limits.rows}, {limits.values} and {limits.unpacked_bytes}"
         )
-    try:
-        blocks = msgspec.msgpack.decode(_unpack(packed, header), type=list[Block])
-    except msgspec.MsgspecError as error:
-        raise CorruptBatchError(f"the batch's body does not read: {error}") from error
-    samples: list[Sample] = []
-    values = 0
-    for block in blocks:
-        more, count = unpack_block(block, limits, header.values - values)
-        samples += more
-        values += count
-        if len(samples) > header.rows:
-            raise OversizedBatchError(f"the batch holds more than the {header.rows} rows that it promises")
-    if len(samples) != header.rows or values != header.values:
-        raise CorruptBatchError(
-            f"the batch holds {len(samples)} rows and {values} values, not {header.rows} and {header.values}"
-        )
-    return Batch(header, tuple(samples))
+    return Batch(header, tuple(used.samples_of(header, packed, limits)))
+
+
+def to_send(sealed: bytes, newest: int = FORMAT_VERSION) -> bytes:
+    """Return a batch as it travels to one who knows no format after `newest`: without what only the journal needs.
+
+    It keeps its name, its clock and every value, so that a replay in another format is known as one.
+
+    Raises:
+        BatchError: it does not read.
+    """
+    version = _version_of(sealed)
+    if version <= newest:
+        return sealed if version == format1.VERSION else format2.without_boot(sealed)
+    batch = decode(sealed)
+    header = batch.header
+    older = max(version for version in FORMAT_VERSIONS if version <= newest)
+    return encode(header.key, header.boot_id, header.sealed_monotonic_ms, batch.samples, header.clock, older)

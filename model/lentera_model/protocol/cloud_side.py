@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from lentera_model.batch import FORMAT_VERSION
+from lentera_model.batch import FORMAT_VERSIONS
 from lentera_model.protocol.messages import (
     MAX_MESSAGE_BYTES,
     PROTOCOL_VERSIONS,
@@ -19,7 +19,7 @@ from lentera_model.protocol.messages import (
     Welcome,
 )
 
-BATCH_VERSIONS: Final = frozenset({FORMAT_VERSION})
+BATCH_VERSIONS: Final = frozenset(FORMAT_VERSIONS)
 """Every format of the last 24 months stays here; a golden file of each is kept in the tests."""
 
 

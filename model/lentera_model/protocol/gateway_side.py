@@ -150,6 +150,11 @@ class GatewayLink:
         return 0 if self._welcome is None else self._welcome.protocol_version
 
     @property
+    def batch_version(self) -> int:
+        """The newest batch format that both sides know; 0 before the cloud has answered."""
+        return 0 if self._welcome is None else self._welcome.batch_version
+
+    @property
     def unacknowledged(self) -> int:
         """How many batches of this connection wait for an answer."""
         return len(self._waiting)

@@ -1,0 +1,52 @@
+"""The names that a batch of format 2 does not spell out: it gives their place in these lists.
+
+Frozen with the format: a changed list would be read wrongly by every program that has the old one. A name that is not
+here (a newer quantity, a profile of one's own) is spelled out in the batch; a longer list is for the next format. The
+order is that in which meters list their values, so that neighbours in a profile are neighbours here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_QUANTITIES: Final = """
+level_percent voltage_l1 voltage_l2 voltage_l3 current_l1 current_l2 current_l3 power_active_l1 power_active_l2
+power_active_l3 power_apparent_l1 power_apparent_l2 power_apparent_l3 power_reactive_l1 power_reactive_l2
+power_reactive_l3 power_factor_l1 power_factor_l2 power_factor_l3 voltage_ln_avg current_avg current_sum
+power_active_total power_apparent_total power_reactive_total power_factor_total phase_angle_total frequency
+energy_active_import energy_active_export energy_reactive_import energy_reactive_export energy_apparent demand_active
+demand_active_max demand_apparent demand_apparent_max demand_current_n demand_current_n_max voltage_l1_l2
+voltage_l2_l3 voltage_l3_l1 voltage_ll_avg current_n thd_voltage_l1 thd_voltage_l2 thd_voltage_l3 thd_current_l1
+thd_current_l2 thd_current_l3 thd_voltage_avg thd_current_avg demand_current_l1 demand_current_l2 demand_current_l3
+demand_current_l1_max demand_current_l2_max demand_current_l3_max energy_active_sum energy_reactive_sum
+energy_active_import_l1 energy_active_import_l2 energy_active_import_l3 energy_active_export_l1
+energy_active_export_l2 energy_active_export_l3 energy_active_sum_l1 energy_active_sum_l2 energy_active_sum_l3
+energy_reactive_import_l1 energy_reactive_import_l2 energy_reactive_import_l3 energy_reactive_export_l1
+energy_reactive_export_l2 energy_reactive_export_l3 energy_reactive_sum_l1 energy_reactive_sum_l2
+energy_reactive_sum_l3 level_commanded_percent temperature link_quality operating_time lamp_failure device_fault alarm
+tariff voltage_avg power_active_import_total power_active_export_total demand_active_import demand_active_import_max
+demand_active_export demand_active_export_max energy_active_resettable energy_active_import_resettable
+energy_active_export_resettable energy_reactive_net energy_reactive_inductive energy_reactive_capacitive
+energy_reactive_import_q1 energy_reactive_import_q2 energy_reactive_export_q3 energy_reactive_export_q4
+energy_apparent_t1 energy_apparent_import energy_apparent_export input_1 input_2 input_3 input_4 output_1 output_2
+output_3 output_4 volume_gas_m3 volume_water_m3 energy_active_import_t1 energy_active_import_t2
+energy_active_export_t1 energy_active_export_t2 energy_active_sum_t1 energy_active_sum_t2 energy_active_net
+energy_active_net_l1 energy_active_net_l2 energy_active_net_l3 energy_active_net_t1 energy_active_net_t2
+energy_reactive_import_t1 energy_reactive_import_t2 energy_reactive_export_t1 energy_reactive_export_t2
+energy_reactive_sum_t1 energy_reactive_sum_t2
+"""
+_PROFILES: Final = """
+abb_b23 bgetech_ds100 bgetech_ws100 carlo_gavazzi_em111_em112 carlo_gavazzi_em24_e1 carlo_gavazzi_em24_rs485
+carlo_gavazzi_em330_em340 chint_ddsu666 chint_dtsu666 eastron_sdm120 eastron_sdm230 eastron_sdm630 eastron_sdm72d_m
+eastron_sdm72d_m_v2 finder_7m24 finder_7m38 generic_json_light generic_json_meter homeassistant_json_light
+inepro_pro380 janitza_b23 janitza_umg604 janitza_umg96rm lovato_dmg610 orno_or_we_514_515 orno_or_we_516_517
+schneider_iem3155_iem3255 schneider_pm3200 schneider_pm5110 siemens_7kt1665 siemens_pac3200 socomec_countis_e23_e28
+socomec_diris_a10 socomec_diris_b30 sunspec_201 sunspec_203 tasmota_energy zigbee2mqtt_light zigbee2mqtt_plug
+"""
+
+QUANTITIES: Final = tuple(_QUANTITIES.split())
+PROFILES: Final = tuple(_PROFILES.split())
+QUANTITY_PLACES: Final[Mapping[str, int]] = MappingProxyType({name: place for place, name in enumerate(QUANTITIES)})
+PROFILE_PLACES: Final[Mapping[str, int]] = MappingProxyType({name: place for place, name in enumerate(PROFILES)})
