@@ -21,6 +21,7 @@ from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, kernel_cl
 from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.control import Control, ControlSocketError
 from lentera_gateway.control_path import socket_path
+from lentera_gateway.delivery.air import AirMeter
 from lentera_gateway.greeting import hello_of
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal
@@ -32,7 +33,7 @@ from lentera_gateway.malformed import MalformedMessages
 from lentera_gateway.plan import refuse_overload
 from lentera_gateway.questions import Why
 from lentera_gateway.status import build_status, write_status
-from lentera_gateway.stopping import StopEvent
+from lentera_gateway.stopping import StopEvent, end_within
 from lentera_model.commands import Reason
 from lentera_model.protocol import Hello
 from lentera_model.readings import Sample
@@ -66,6 +67,7 @@ class Gateway:
     updates: UpdateQueue = field(init=False)
     inbox: Inbox = field(init=False)
     link: LinkClient = field(init=False)
+    air: AirMeter = field(init=False)
     refusals: RefusalsFile = field(init=False)
     drivers: dict[str, Driver] = field(init=False, default_factory=dict)
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
@@ -126,6 +128,7 @@ class Gateway:
 
     def _new_link(self, key: Ed25519PrivateKey) -> LinkClient:
         config = self.loaded.config
+        self.air = AirMeter(config.journal.memory_dir, config.journal.card_dir)
         parts = LinkParts(
             self.journal,
             self.keeper,
@@ -136,6 +139,7 @@ class Gateway:
             self.timing,
             config.cloud.mode,
             self._log,
+            self.air,
         )
         return LinkClient(config.cloud.url, config.gateway.id, key, parts, self._hello, self.wall_ms, self.pause)
 
@@ -187,6 +191,7 @@ class Gateway:
             damaged=recovery.damaged_records,
             torn_bytes=recovery.torn_bytes,
         )
+        self.air.open(monotonic_ms())
         self.tallying.open()
         await self.inbox.open()
         for bus_id, driver in self.drivers.items():
@@ -222,14 +227,17 @@ class Gateway:
         await self.inbox.close(_COMMANDS_END_WITHIN_S)
         await self.control.close()
         # Before the last seal: what a broker hands over after it would be acknowledged there and kept nowhere.
-        await self._within("bus", _DRIVERS_CLOSE_WITHIN_S, *(driver.close() for driver in self.drivers.values()))
-        await self._within("refusals", _REFUSALS_KEPT_WITHIN_S, self.refusals.close())
-        await self._within("tally", _TALLY_TOLD_WITHIN_S, self.tallying.close(*self._clock()))
+        await end_within(
+            self._log, "bus", _DRIVERS_CLOSE_WITHIN_S, *(driver.close() for driver in self.drivers.values())
+        )
+        await end_within(self._log, "refusals", _REFUSALS_KEPT_WITHIN_S, self.refusals.close())
+        await end_within(self._log, "tally", _TALLY_TOLD_WITHIN_S, self.tallying.close(*self._clock()))
         await self._deliver(deadline)
         for task in (*tasks, link):
             task.cancel()
         await asyncio.gather(*tasks, link, *polls, return_exceptions=True)
-        await self._within("journal", CLOSE_WITHIN_S, self.journal.close())
+        await end_within(self._log, "journal", CLOSE_WITHIN_S, self.journal.close())
+        await end_within(self._log, "air", CLOSE_WITHIN_S, asyncio.to_thread(self.air.keep, monotonic_ms()))
         self._log.info("stopped")
 
     async def _deliver(self, deadline: float) -> None:
@@ -243,18 +251,6 @@ class Gateway:
                         break
                     await self.journal.settled.wait()
                 await self._write_status()
-
-    async def _within(self, part: str, limit_s: float, *ends: Coroutine[Any, Any, None]) -> None:
-        """Bring parts to their end, for so long; what hangs (a card, a bus) is left behind and named."""
-        tasks = [asyncio.ensure_future(end) for end in ends]
-        if not tasks:
-            return
-        done, late = await asyncio.wait(tasks, timeout=limit_s)
-        for task in late:
-            task.cancel()
-        failed = [str(task.exception()) for task in done if task.exception() is not None]
-        if late or failed:
-            self._log.error("end_not_clean", part=part, late=len(late), failed=failed)
 
     async def _supervise(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Run a part for ever: a mistake in it is logged and costs a pause, never the gateway."""
@@ -275,6 +271,7 @@ class Gateway:
             self._observe_kernel()
             await self.journal.tick()
             await self.tallying.tick(*self._clock())
+            await self.air.tick(monotonic_ms(), self.wall_ms() if self.keeper.fit is not None else None)
             await self._write_status()
             due = max(due + TICK_S, loop.time() - TICK_S)
             if await self.pause(max(0.0, due - loop.time())):
@@ -297,6 +294,7 @@ class Gateway:
             self.wall_ms(),
             None if fit is None else fit.source,
             self.link.state,
+            self.air,
             journal,
             self.devices,
             {bus_id: (self._bus_up(bus_id), poller) for bus_id, poller in self.pollers.items()},

@@ -11,6 +11,7 @@ import msgspec
 
 from lentera_gateway.acquire.devices import DeviceBook
 from lentera_gateway.acquire.poller import BusPoller
+from lentera_gateway.delivery.air import AirMeter
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.link.client import LinkState
 
@@ -31,6 +32,7 @@ def build_status(
     wall_ms: int,
     clock_source: str | None,
     link: LinkState,
+    air: AirMeter,
     journal: JournalStatus,
     devices: DeviceBook,
     buses: Mapping[str, tuple[bool, BusPoller]],
@@ -44,6 +46,7 @@ def build_status(
         wall_ms: best knowledge of the wall clock; devices' `last_ok` is given in it.
         clock_source: "ntp", "link", or None while the time is not trusted.
         link: the link's state.
+        air: the month's count of bytes.
         journal: the journal's.
         devices: all devices'.
         buses: bus -> (whether it was ever reached or tried, its poller).
@@ -62,6 +65,7 @@ def build_status(
         "pid": os.getpid(),
         "clock": clock_source,
         "link": {"up": link.up, "since_ms": at(link.since_ms), "connections": link.connections, "error": link.error},
+        "air": {"month_bytes": air.bytes, "month": None if air.month is None else air.month.isoformat()},
         "journal": journal.as_dict(),
         "devices": {
             device: {"online": state.online, "reason": state.reason, "last_ok": at(state.last_ok_ms)}

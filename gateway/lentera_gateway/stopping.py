@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
 
 
 class StopEvent(asyncio.Event):
@@ -44,3 +48,16 @@ class StopEvent(asyncio.Event):
 def _wake(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
+
+
+async def end_within(log: FilteringBoundLogger, part: str, limit_s: float, *ends: Coroutine[Any, Any, None]) -> None:
+    """Bring parts to their end, for so long; what hangs (a card, a bus) is left behind and named in the log."""
+    tasks = [asyncio.ensure_future(end) for end in ends]
+    if not tasks:
+        return
+    done, late = await asyncio.wait(tasks, timeout=limit_s)
+    for task in late:
+        task.cancel()
+    failed = [str(task.exception()) for task in done if task.exception() is not None]
+    if late or failed:
+        log.error("end_not_clean", part=part, late=len(late), failed=failed)

@@ -56,6 +56,7 @@ def show(found: dict[str, Any], words: Words, now_ms: int) -> None:
             words("status.clock"): str(clock or words("status.clock_unknown")),
             words("status.journal"): words("status.waiting", batches=found["journal"]["waiting_batches"]),
         }
+        | ({words("status.air"): _air(found["air"], words)} if "air" in found else {})
     )
     counted = [words(f"status.column.{name}") for name in ("late", "skipped")]
     typer.echo("")
@@ -71,6 +72,13 @@ def show(found: dict[str, Any], words: Words, now_ms: int) -> None:
         [_device_row(device, one, words, now_ms) for device, one in found["devices"].items()],
         right=frozenset({2, 3, 4}),
     )
+
+
+def _air(air: dict[str, Any], words: Words) -> str:
+    megabytes = f"{air['month_bytes'] / 1e6:.1f}"
+    if air["month"] is None:
+        return words("status.air_undated", megabytes=megabytes)
+    return words("status.air_since", megabytes=megabytes, month=air["month"])
 
 
 def _bus_row(bus: str, one: dict[str, Any]) -> list[str]:

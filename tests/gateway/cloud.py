@@ -12,12 +12,14 @@ from http import HTTPStatus
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt.types import Options
+from msgspec import structs
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from lentera_model.batch import decode
 from lentera_model.protocol import (
     LINK_AUDIENCE,
+    PROTOCOL_VERSIONS,
     Ack,
     BatchFrame,
     Bye,
@@ -54,6 +56,8 @@ class OpenCloud:
 
     public_key: Ed25519PublicKey
     gateway: str = "gw-test"
+    knows: tuple[int, ...] = PROTOCOL_VERSIONS
+    """Versions of the protocol."""
     mode: Mode | None = None
     acknowledge: bool = True
     answer: bool = True
@@ -72,6 +76,8 @@ class OpenCloud:
     told: list[GapReport | Tally] = field(default_factory=list)
     notes: bool = True
     """False: take reports without a word."""
+    kinds: list[str] = field(default_factory=list)
+    """Every message that came, by its name."""
     refused_tokens: list[str] = field(default_factory=list)
     tokens: list[dict] = field(default_factory=list)
     connection: ServerConnection | None = None
@@ -175,9 +181,12 @@ class OpenCloud:
         self._news.set()
 
     def _reply(self, link: CloudLink, message) -> list:
+        self.kinds.append(type(message).__name__)
         match message:
             case Hello():
                 self.hellos.append(message)
+                offered = [version for version in message.protocol_versions if version in self.knows]
+                message = structs.replace(message, protocol_versions=offered)
                 return [link.welcome(message, now_ms() + self.clock_offset_ms, self.mode)]
             case BatchFrame():
                 return self._batch(message)

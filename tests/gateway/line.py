@@ -9,12 +9,13 @@ import structlog
 from lentera_drivers.driver import Confirmation
 from lentera_gateway.acquire import DeviceBook
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, monotonic_ms, system_wall_ms
+from lentera_gateway.delivery.air import AirMeter
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal, JournalLimits
 from lentera_gateway.link import LinkClient, LinkTiming, load_key, make_key
 from lentera_gateway.link.backoff import Backoff
 from lentera_gateway.link.connection import LinkParts, Mode
-from lentera_model.batch import decode
+from lentera_model.batch import FORMAT_VERSIONS, decode
 from lentera_model.commands import ConfirmedBy
 from lentera_model.protocol import Hello
 from lentera_model.readings import Sample
@@ -34,6 +35,7 @@ class Line:
     client: LinkClient
     stopping: asyncio.Event
     inbox: Inbox
+    air: AirMeter
 
     async def give(self, *values: float) -> None:
         for value in values:
@@ -87,10 +89,12 @@ async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, versions, k
     log = structlog.get_logger()
     inbox = Inbox({"lamp-1": "p"}, set_level, journal, updates, journal.add, wall_ms, monotonic_ms, log)
     await inbox.open()
-    parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, timing, mode, log)
+    air = AirMeter(limits.memory_dir, limits.card_dir)
+    air.open(monotonic_ms())
+    parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, timing, mode, log, air)
 
     async def hello():
-        return Hello(list(versions), [1], "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
+        return Hello(list(versions), list(FORMAT_VERSIONS), "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
 
     async def pause(seconds):
         try:
@@ -100,7 +104,7 @@ async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, versions, k
         return True
 
     client = LinkClient(cloud.url, "gw-test", key, parts, hello, wall_ms, pause, Backoff(first_s=0.05, max_s=0.2))
-    return Line(cloud, journal, keeper, devices, client, stopping, inbox)
+    return Line(cloud, journal, keeper, devices, client, stopping, inbox, air)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ FOUND = {
     "gateway": "gw-1",
     "clock": "ntp",
     "link": {"up": True, "error": None},
+    "air": {"month_bytes": 12_345_678, "month": "2026-11-01"},
     "journal": {"waiting_batches": 3},
     "buses": {"rs485-0": BUS, "hall": BUS | {"error": "port gone", "load_percent": 0.0}},
     "devices": {

@@ -1,12 +1,16 @@
-"""uvicorn's websocket, but its end is told to whoever waits, and a peer that reads nothing is cut off."""
+"""uvicorn's websocket, but its end is told to whoever waits, and a peer that is silent or reads nothing is cut off."""
 
 import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from lentera_model.protocol import SILENT_S
+
 CLOSED = "lentera.closed"
 """ASGI extension of a websocket's scope: its ``event`` is set when the connection is gone."""
+SILENT_AFTER_S = SILENT_S
+"""A peer that says nothing for so long is gone. Nobody asks it: a question and its answer cost more than a Beat."""
 ABORT_AFTER_S = 2.0
 """A connection that is done with, but whose peer does not take the last bytes, is cut after this time."""
 
@@ -21,6 +25,34 @@ class LinkProtocol(WebSocketsSansIOProtocol):
 
     closed: asyncio.Event
     abort_timer: asyncio.TimerHandle | None = None
+    silence_timer: asyncio.TimerHandle | None = None
+    heard_s: float = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Note that the peer lives; parts of a long message on a slow link count as well."""
+        self.heard_s = self.loop.time()
+        super().data_received(data)
+
+    def start_keepalive(self) -> None:
+        """Begin to look for silence, once the websocket is open."""
+        self.heard_s = self.loop.time()
+        self._look_for_silence()
+
+    def stop_keepalive(self) -> None:
+        """Look no more."""
+        super().stop_keepalive()
+        if self.silence_timer is not None:
+            self.silence_timer.cancel()
+            self.silence_timer = None
+
+    def _look_for_silence(self) -> None:
+        if self.read_paused:  # we do not listen: it may well speak
+            self.heard_s = self.loop.time()
+        left_s = self.heard_s + SILENT_AFTER_S - self.loop.time()
+        if left_s > 0:
+            self.silence_timer = self.loop.call_later(left_s, self._look_for_silence)
+        else:
+            self.transport.abort()  # an orderly close would wait for a peer that is gone
 
     def handle_connect(self, event: Request) -> None:
         """Add the extension to the scope before the application sees it."""
@@ -36,11 +68,6 @@ class LinkProtocol(WebSocketsSansIOProtocol):
             self.abort_timer.cancel()
         if hasattr(self, "closed"):
             self.closed.set()
-
-    def keepalive_timeout(self) -> None:
-        """Cut a peer that answers no ping."""
-        super().keepalive_timeout()
-        self._abort_soon()
 
     async def run_asgi(self) -> None:
         """Run the application; what is not written soon after its end is not waited for."""

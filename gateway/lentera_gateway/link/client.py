@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from lentera_gateway.delivery.air import FAILED_ATTEMPT_BYTES, FAILED_TLS_BYTES
 from lentera_gateway.link.backoff import Backoff, asked_wait_s
 from lentera_gateway.link.connection import Connection, LinkClosedError, LinkParts
 from lentera_gateway.link.key import make_token
 from lentera_gateway.link.liveness import LinkTiming
+from lentera_gateway.link.websocket import LinkWebSocket, metered
 from lentera_model.errors import LenteraError
 from lentera_model.protocol import MAX_MESSAGE_BYTES, Hello, ProtocolError
 
@@ -76,6 +79,7 @@ class LinkClient:
         wall_ms: best knowledge of the wall clock.
         pause: waits so many seconds; returns True when the gateway is stopping.
         chance: uniform in 0 to 1, for the jitter of the waits.
+        websocket: of the present or last connection.
     """
 
     url: str
@@ -88,6 +92,7 @@ class LinkClient:
     backoff: Backoff = field(default_factory=Backoff)
     state: LinkState = field(default_factory=LinkState)
     chance: Callable[[], float] = random.random
+    websocket: LinkWebSocket | None = None
 
     async def run(self) -> None:
         """Connect again and again until the gateway stops or the task is cancelled."""
@@ -134,16 +139,18 @@ class LinkClient:
             if error.status != HTTPStatus.UNAUTHORIZED or error.nonce is None:
                 raise
             websocket = await self._open(error.nonce)
+        self.websocket = websocket
         try:
             await Connection(websocket, await self.hello(), self.parts).run(self._opened)
         finally:
             await _close(websocket)
 
-    async def _open(self, nonce: str | None) -> ClientConnection:
+    async def _open(self, nonce: str | None) -> LinkWebSocket:
         token = make_token(self.key, self.gateway, self.wall_ms(), nonce)
         try:
-            return await connect(
+            opened = await connect(
                 self.url,
+                create_connection=metered(self.parts.air.add),
                 additional_headers={"Authorization": f"Bearer {token}"},
                 compression=None,
                 max_size=MAX_MESSAGE_BYTES,
@@ -153,15 +160,19 @@ class LinkClient:
                 user_agent_header=None,
                 proxy=None,
             )
+            return cast(LinkWebSocket, opened)
         except InvalidStatus as error:
             body = bytes(error.response.body or b"")
             why, offered = _problem(body)
             headers = error.response.headers
             asked_s = asked_wait_s(headers.get("Retry-After"), headers.get("Date"))
             raise LinkRefusedError(error.response.status_code, why, offered, asked_s) from error
+        except OSError as error:
+            self.parts.air.add(FAILED_TLS_BYTES if isinstance(error, ssl.SSLError) else FAILED_ATTEMPT_BYTES)
+            raise
 
 
-async def _close(websocket: ClientConnection) -> None:
+async def _close(websocket: LinkWebSocket) -> None:
     try:
         async with asyncio.timeout(2 * _CLOSE_WITHIN_S):
             await websocket.close()

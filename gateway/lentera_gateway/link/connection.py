@@ -8,21 +8,23 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
 from structlog.typing import FilteringBoundLogger
-from websockets.asyncio.client import ClientConnection
 
 from lentera_gateway.acquire.devices import DeviceBook
 from lentera_gateway.clock import ClockKeeper
+from lentera_gateway.delivery.air import AirMeter
 from lentera_gateway.inbox.inbox import Inbox
 from lentera_gateway.inbox.updates import UpdateQueue
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.journal import Journal
 from lentera_gateway.link.liveness import LinkTiming, Liveness
 from lentera_gateway.link.reporting import NEEDS_VERSION, ReportSender
+from lentera_gateway.link.websocket import LinkWebSocket
 from lentera_model.errors import LenteraError
 from lentera_model.protocol import (
     Acknowledged,
     BatchFrame,
     BatchRefused,
+    Beat,
     CancelArrived,
     ClockSeen,
     Closed,
@@ -45,6 +47,8 @@ WINDOW_BATCHES: Final = 32
 WINDOW_BYTES: Final = 64 * 1024
 """Unacknowledged bytes at most: a slow link must not queue minutes of backlog before a live batch or a result."""
 _MAX_TEXT: Final = 500
+_FEW_BATCHES: Final = 64
+_STATUS_LOOK_MS: Final = 30_000
 
 Mode = Literal["live", "economy"]
 
@@ -73,12 +77,21 @@ class LinkParts:
     timing: LinkTiming
     mode: Mode
     log: FilteringBoundLogger
+    air: AirMeter
+
+
+def worth_telling(told: Status, now: Status) -> bool:
+    """Whether a Status says something new: another mode or detail, or a backlog that doubled, halved or is gone."""
+    if (told.mode, told.detail_s) != (now.mode, now.detail_s):
+        return True
+    before, after = max(told.journal_waiting, _FEW_BATCHES), max(now.journal_waiting, _FEW_BATCHES)
+    return after >= 2 * before or 2 * after <= before
 
 
 class Connection:
     """Runs one opened websocket until it ends. Make a new one for each connection."""
 
-    def __init__(self, websocket: ClientConnection, hello: Hello, parts: LinkParts) -> None:
+    def __init__(self, websocket: LinkWebSocket, hello: Hello, parts: LinkParts) -> None:
         """Take an opened websocket.
 
         Args:
@@ -97,6 +110,9 @@ class Connection:
         self._settled: asyncio.Queue[Acknowledged | BatchRefused] = asyncio.Queue()
         self._statuses: list[str] = []
         self._reports = ReportSender(parts.journal, self._send)
+        self._reported_ms: int | None = None
+        self._told: Status | None = None
+        self._status_ms = 0
 
     async def run(self, opened: Callable[[], None]) -> None:
         """Greet, then carry until the connection ends.
@@ -121,7 +137,7 @@ class Connection:
                 ("batches", self._send_batches),
                 ("updates", self._send_updates),
                 ("settle", self._settle),
-                ("pings", self._ping),
+                ("speak", self._speak),
             )
         ]
         if self._link.protocol_version >= NEEDS_VERSION:
@@ -154,6 +170,8 @@ class Connection:
                 await self._send(self._link.opening(parts.monotonic_ms()))
                 while not self._link.is_open:
                     await self._receive_one()
+            if self._link.protocol_version > 1:
+                self._liveness.time_known(parts.monotonic_ms())
         except TimeoutError as error:
             raise LinkClosedError(f"no Welcome within {parts.timing.open_within_s:g} s") from error
 
@@ -161,6 +179,8 @@ class Connection:
         number = self._liveness.write_begins(self._parts.monotonic_ms())
         try:
             await self._websocket.send(encode_message(message))
+            if isinstance(message, BatchFrame):
+                await self._websocket.flush()
         finally:
             self._liveness.write_ended(number)
 
@@ -256,33 +276,62 @@ class Connection:
             for update in parts.updates.take():
                 await self._send(update)
                 parts.updates.sent(update)
+                self._reported_ms = self._reported_ms or parts.monotonic_ms()
             if not self._statuses:
                 await parts.updates.news.wait()
 
-    async def _ping(self) -> None:
-        """Ask for the time now and then; the answers also prove what was sent before."""
-        parts, timing = self._parts, self._parts.timing
-        next_ping_ms = parts.monotonic_ms()
+    async def _speak(self) -> None:
+        """Ask for the time now and then, say how we do, and that we are here where nothing else was said."""
+        parts, version = self._parts, self._link.protocol_version
         while True:
             now_ms = parts.monotonic_ms()
-            if now_ms >= next_ping_ms and not self._liveness.ping_waits:
-                self._liveness.ping_begins(now_ms)
-                parts.updates.ping_sent()
-                await self._send(self._link.ping(now_ms))
-                self._liveness.ping_written(parts.monotonic_ms())
-                await self._report()
-                next_ping_ms = now_ms + round(timing.ping_every_s * 1000)
-            await asyncio.sleep(timing.look_every_s)
+            if self._liveness.ping_due(version, now_ms, self._reported_ms):
+                status = await self._status_now()
+                await self._ping(parts.monotonic_ms())
+                await self._report(status)  # together with the ping: one packet
+            elif version > 1 and (status := await self._news(now_ms)) is not None:
+                await self._report(status)
+            elif self._liveness.beat_due(version, now_ms):
+                await self._send(Beat())
+            await asyncio.sleep(parts.timing.look_every_s)
+
+    async def _ping(self, now_ms: int) -> None:
+        """Ask for the time; the answer also proves what was sent before."""
+        parts = self._parts
+        self._liveness.ping_begins(now_ms)
+        parts.updates.ping_sent()
+        self._reported_ms = None
+        await self._send(self._link.ping(now_ms))
+        self._liveness.ping_written(parts.monotonic_ms())
+
+    async def _news(self, now_ms: int) -> Status | None:
+        """Return how we do where it is worth telling."""
+        if self._told is not None and now_ms - self._status_ms < _STATUS_LOOK_MS:
+            return None
+        self._status_ms = now_ms
+        status = await self._status_now()
+        return status if self._told is None or worth_telling(self._told, status) else None
 
     async def _watch(self) -> None:
         """Find out that the other side is gone. Writes nothing, so that a full send buffer never holds it up."""
         parts = self._parts
-        while (complaint := self._liveness.complaint(parts.monotonic_ms())) is None:  # noqa: ASYNC110 (time passes)
+        while (complaint := self._look(parts.monotonic_ms())) is None:  # noqa: ASYNC110 (time passes)
             await asyncio.sleep(parts.timing.look_every_s)
         self._websocket.transport.abort()  # an orderly close would wait behind what the buffer still holds
         raise LinkClosedError(complaint)
 
-    async def _report(self) -> None:
+    def _look(self, now_ms: int) -> str | None:
+        seen = self._websocket.look()
+        if seen is not None:
+            self._liveness.tcp_seen(now_ms, seen.unacknowledged, seen.last_ack_ago_ms)
+        return self._liveness.complaint(now_ms)
+
+    async def _status_now(self) -> Status:
         status = await self._parts.journal.status()
         waiting_bytes = status.memory_bytes + status.card_bytes + status.held_bytes
-        await self._send(Status(status.waiting_batches, waiting_bytes, status.oldest_monotonic_ms, self._mode))
+        oldest_ms, month_bytes = status.oldest_monotonic_ms, self._parts.air.bytes
+        return Status(status.waiting_batches, waiting_bytes, oldest_ms, self._mode, month_bytes)
+
+    async def _report(self, status: Status) -> None:
+        self._told = status
+        await self._send(status)

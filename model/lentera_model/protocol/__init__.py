@@ -59,6 +59,7 @@ from lentera_model.protocol.messages import (
     decode_gateway_message,
     encode_message,
 )
+from lentera_model.protocol.timing import SAY_WITHIN_S, SILENT_S
 
 __all__ = [
     "EVERY_DEVICE",
@@ -67,6 +68,8 @@ __all__ = [
     "MAX_TOKEN_LIFETIME_S",
     "PROTOCOL_VERSION",
     "PROTOCOL_VERSIONS",
+    "SAY_WITHIN_S",
+    "SILENT_S",
     "Ack",
     "Acknowledged",
     "BatchFrame",

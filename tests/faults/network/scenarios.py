@@ -15,8 +15,16 @@ from tests.faults.network.wire import BOTH, Cut, Direction, Shape
 NOTICED_WITHIN_S = 60.0
 MOBILE_UP = Shape(bits_a_second=64_000, latency_s=0.3, jitter_s=0.15, loss=0.02)
 MOBILE_DOWN = Shape(bits_a_second=256_000, latency_s=0.3, jitter_s=0.15, loss=0.02)
-OPENING: tuple[tuple[Direction, str], ...] = (("up", "head"), ("down", "head"), ("up", "h"), ("down", "H"))
-RUNNING: tuple[tuple[Direction, str], ...] = (("up", "b"), ("down", "A"), ("up", "p"), ("down", "P"), ("up", "s"))
+OPENING: tuple[tuple[Direction, str], ...] = (
+    ("up", "head"),
+    ("down", "head"),
+    ("up", "h"),
+    ("down", "H"),
+    ("up", "s"),
+    ("up", "d"),
+)
+"""What passes when a connection opens, and then seldom."""
+RUNNING: tuple[tuple[Direction, str], ...] = (("up", "b"), ("down", "A"))
 
 Scenario = Callable[[Rig, int], Awaitable[None]]
 
@@ -92,15 +100,30 @@ async def half_open(rig: Rig, rounds: int) -> None:
         await rig.until_up()
         begin = loop.time()
         rig.wire.hang(choices[number % 3])
-        await rig.wire.refuse()
-        await rig.gateway.until(lambda: not rig.link()["up"], NOTICED_WITHIN_S)
-        gateway_s = loop.time() - begin
-        async with asyncio.timeout_at(begin + NOTICED_WITHIN_S):
-            while await rig.cloud_sees_it():
-                await asyncio.sleep(0.2)
-        rig.notes.append(f"noticed by gateway and cloud within {gateway_s:.0f} and {loop.time() - begin:.0f} s")
-        await rig.wire.mend()
-        await rig.until_stored()
+        await _both_notice(rig, begin)
+
+
+async def forgotten(rig: Rig, rounds: int) -> None:
+    """A NAT drops a connection of the link: not even TCP hears of the other side any more."""
+    for _ in range(rounds):
+        await rig.until_up()
+        begin = asyncio.get_running_loop().time()
+        rig.wire.forget()
+        await _both_notice(rig, begin)
+        assert rig.gateway.log().count("TCP acknowledges nothing") >= 1, rig.gateway.log()[-2000:]
+
+
+async def _both_notice(rig: Rig, begin: float) -> None:
+    loop = asyncio.get_running_loop()
+    await rig.wire.refuse()
+    await rig.gateway.until(lambda: not rig.link()["up"], NOTICED_WITHIN_S)
+    gateway_s = loop.time() - begin
+    async with asyncio.timeout_at(begin + NOTICED_WITHIN_S):
+        while await rig.cloud_sees_it():
+            await asyncio.sleep(0.2)
+    rig.notes.append(f"noticed by gateway and cloud within {gateway_s:.0f} and {loop.time() - begin:.0f} s")
+    await rig.wire.mend()
+    await rig.until_stored()
 
 
 async def flapping(rig: Rig, rounds: int) -> None:
@@ -163,6 +186,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     work.__name__: work
     for work in (
         half_open,
+        forgotten,
         dead_influxdb,
         stuck_store,
         black_hole,

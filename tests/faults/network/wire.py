@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import random
+import socket
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +26,8 @@ Direction = Literal["up", "down"]
 """Up: from the gateway to the cloud."""
 BOTH: Final[frozenset[Direction]] = frozenset({"up", "down"})
 PACKET_BYTES: Final = 1400
+_ATTACH_FILTER: Final = 26
+"""Linux, SO_ATTACH_FILTER: a program of the kernel judges each packet before TCP sees it."""
 REPEAT_S: Final = 0.6
 """About what a lost packet's repeat takes on such a link: its round trip, twice."""
 MODEM_BUFFER_S: Final = 2.0
@@ -213,6 +218,15 @@ class Wire:
         """Let the open connections carry nothing more, without a word to either side, as a NAT that forgot them."""
         for passage in self.passages:
             passage.hung = directions
+
+    def forget(self) -> None:
+        """Let every packet that comes on the open connections vanish, TCP's acknowledgements too: a NAT forgot them."""
+        drop = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+        program = struct.pack("HL", 1, ctypes.addressof(drop))
+        for passage in self.passages:
+            passage.hung = BOTH
+            for _, writer in filter(None, (passage.near, passage.far)):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
 
     def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         passage = Passage(self, (reader, writer))
