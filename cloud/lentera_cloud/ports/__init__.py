@@ -53,11 +53,13 @@ from lentera_cloud.ports.series import (
     TimeSeries,
 )
 from lentera_cloud.ports.signals import Signals
+from lentera_cloud.ports.tallies import Backlog, Tallies
 
 __all__ = [
     "Aggregate",
     "AlreadyExistsError",
     "ApiToken",
+    "Backlog",
     "Clock",
     "CommandRecord",
     "CommandRow",
@@ -93,6 +95,7 @@ __all__ = [
     "StoreRefusedError",
     "StoreSchemaError",
     "StoreUnavailableError",
+    "Tallies",
     "Tenants",
     "TimeSeries",
 ]

@@ -27,6 +27,7 @@ from lentera_cloud.ports.rows import (
     RefusalCount,
     Renewal,
 )
+from lentera_cloud.ports.tallies import Tallies
 from lentera_model.batch import BatchKey
 from lentera_model.commands import Execution
 
@@ -342,6 +343,9 @@ class Registry(Protocol):
 
     @property
     def gaps(self) -> Gaps: ...  # noqa: D102
+
+    @property
+    def tallies(self) -> Tallies: ...  # noqa: D102
 
     @property
     def jobs(self) -> Jobs: ...  # noqa: D102

@@ -12,6 +12,7 @@ from lentera_cloud.adapters.sql.jobs import SqlJobs
 from lentera_cloud.adapters.sql.links import SqlLinks
 from lentera_cloud.adapters.sql.receipts import SqlReceipts
 from lentera_cloud.adapters.sql.spans import SqlSpans
+from lentera_cloud.adapters.sql.tallies import SqlTallies
 from lentera_cloud.adapters.sql.tenants import SqlTenants
 
 
@@ -29,6 +30,7 @@ class SqlRegistry:
         self.spans = SqlSpans(self._database)
         self.conflicts = SqlConflicts(self._database)
         self.gaps = SqlGaps(self._database)
+        self.tallies = SqlTallies(self._database)
         self.links = SqlLinks(self._database)
         self.jobs = SqlJobs(self._database)
 

@@ -204,6 +204,37 @@ known_gap = Table(
     Index("ix_known_gap_to", "tenant", "to_ms"),
 )
 
+device_pace = Table(
+    "device_pace",
+    metadata,
+    _id("tenant", primary_key=True),
+    _id("device_id", primary_key=True),
+    Column("valid_from_ms", BigInteger, primary_key=True, autoincrement=False),
+    _id("gateway_id"),
+    Column("paces", Text, nullable=False),
+)
+
+read_tally = Table(
+    "read_tally",
+    metadata,
+    _id("tenant", primary_key=True),
+    _id("gateway_id", primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("counts", LargeBinary, nullable=False),
+)
+
+gateway_backlog = Table(
+    "gateway_backlog",
+    metadata,
+    _id("tenant", primary_key=True),
+    _id("gateway_id", primary_key=True),
+    Column("waiting", BigInteger, nullable=False),
+    Column("oldest_ms", BigInteger),
+    Column("told_at_ms", BigInteger, nullable=False),
+)
+
 refusal = Table(
     "refusal",
     metadata,

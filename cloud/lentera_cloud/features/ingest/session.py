@@ -12,6 +12,7 @@ from lentera_cloud.features.ingest.context import LinkContext
 from lentera_cloud.features.ingest.gap_reports import note_gap
 from lentera_cloud.features.ingest.hub import REVOKED
 from lentera_cloud.features.ingest.inbox import Inbox
+from lentera_cloud.features.ingest.read_reports import boot_offset_ms, note_journal, note_tally
 from lentera_cloud.features.ingest.reports import note_status, report
 from lentera_cloud.features.ingest.writer import Verdict
 from lentera_cloud.kit.patience import until_available
@@ -71,6 +72,7 @@ class LinkSession:
         self.claim = secrets.token_hex(16)
         self.is_claimed = False
         self._is_noted = False
+        self._boot_offset_ms = 0
         self.opened_at_ms = self.last_heard_ms = context.clock.now_ms()
 
     @property
@@ -172,6 +174,7 @@ class LinkSession:
 
     async def _open(self, hello: Hello) -> None:
         context, gateway = self._context, self._gateway
+        self._boot_offset_ms = boot_offset_ms(hello, context.clock.now_ms())
         welcome = self._link.welcome(hello, context.clock.now_ms(), None)
         try:
             contested = await until_available("registry", lambda: context.ingest.declare(gateway, hello.devices))
@@ -220,7 +223,7 @@ class LinkSession:
         await until_available("registry", lambda: context.publish(LinkClosed(gateway.tenant, gateway.gateway_id)))
 
     async def _handle(self, message: GatewayMessage) -> None:
-        context, tenant = self._context, self._gateway.tenant
+        context, gateway = self._context, self._gateway
         now_ms = context.clock.now_ms()
         match message:
             case BatchFrame():
@@ -231,23 +234,17 @@ class LinkSession:
             case DeviceStatus():
                 await until_available("registry", lambda: note_status(context, self._gateway, message))
             case Status():
-                await until_available(
-                    "registry",
-                    lambda: context.registry.gateways.seen(
-                        tenant,
-                        self.gateway_id,
-                        self.last_heard_ms,
-                        journal_waiting=message.journal_waiting,
-                        journal_bytes=message.journal_bytes,
-                        mode=message.mode,
-                    ),
-                )
+                times = self._boot_offset_ms, self.last_heard_ms, now_ms
+                await until_available("registry", lambda: note_journal(context.registry, gateway, message, *times))
             case Ping():
                 self.send(Pong(message.nonce, now_ms))
             case GapReport():
                 await until_available("registry", lambda: note_gap(context.registry, self._gateway, message, now_ms))
                 self.send(Noted(message.epoch, message.number))
-            case Beat() | Tally():
+            case Tally():
+                await until_available("registry", lambda: note_tally(context.registry, gateway, message))
+                self.send(Noted(message.epoch, message.number))
+            case Beat():
                 return  # heard, which is all that a Beat wants; what is not noted, the gateway keeps
             case Hello():
                 raise ProtocolError("Hello came twice on one connection")
