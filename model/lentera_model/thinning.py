@@ -50,12 +50,20 @@ class NewestEach:
         self._left: list[dict[str, float] | None] = []
         self._newest: dict[_Place, tuple[int, int, bool]] = {}
         self._states: dict[tuple[str, str], float] = {}
+        self.kept_values = 0
+        """Values that are kept of those added so far."""
+
+    @property
+    def count(self) -> int:
+        """How many samples were added."""
+        return len(self._given)
 
     def add(self, sample: Sample) -> None:
         """Take the next sample."""
         position = len(self._given)
         self._given.append(sample)
         self._left.append(dict(sample.values))
+        self.kept_values += len(sample.values)
         interval = sample.monotonic_ms // self.every_ms
         for name, value in sample.values.items():
             if name in _MOMENTS or (self.counters and name not in _STATES):
@@ -79,6 +87,7 @@ class NewestEach:
         left = self._left[position]
         if left is not None:
             del left[name]
+            self.kept_values -= 1
             if not left:
                 self._given[position] = self._left[position] = None
 

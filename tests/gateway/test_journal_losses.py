@@ -1,10 +1,20 @@
 """What the journal gave up, told: adjacent losses are one, the list is bounded, nothing is counted twice or lost."""
 
-from lentera_gateway.journal.losses import ADJACENT_MS, MAX_DEVICES, MAX_LOSSES, Loss, Losses
+from lentera_gateway.journal.losses import ADJACENT_MS, MAX_DEVICES, MAX_LOSSES, Loss, Losses, LossReason
+from lentera_model.batch import ClockFit
 from tests.gateway.stores import BOOT, FIT
 
 
-def lost(from_ms, to_ms, devices=("m1",), reason="journal_thinned", detail_s=60, values=1, clock=FIT, boot=BOOT):
+def lost(
+    from_ms: int,
+    to_ms: int,
+    devices: tuple[str, ...] = ("m1",),
+    reason: LossReason = "journal_thinned",
+    detail_s: int = 60,
+    values: int = 1,
+    clock: ClockFit | None = FIT,
+    boot: bytes = BOOT,
+) -> Loss:
     return Loss(reason, boot, clock, from_ms, to_ms, devices, detail_s, values)
 
 

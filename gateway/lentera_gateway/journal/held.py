@@ -1,15 +1,17 @@
-"""Sealed batches that the memory tier did not take (tmpfs full): kept in the process, bounded, oldest dropped."""
+"""Sealed batches that the memory tier did not take (tmpfs full): kept in the process, thinned, then dropped."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.thinning import STEPS
 
 
 @dataclass(frozen=True, slots=True)
 class HeldBatch:
-    """A sealed batch in the process's own memory."""
+    """A sealed batch in the process's own memory; `level` says how far it was thinned."""
 
     sealed: bytes
     order: int
@@ -17,6 +19,7 @@ class HeldBatch:
     clocked: bool
     values: int
     sealed_monotonic_ms: int
+    level: int = 0
 
 
 class HeldBatches:
@@ -28,15 +31,37 @@ class HeldBatches:
         self.total_bytes = 0
         self.batches: dict[Key, HeldBatch] = {}
 
-    def put(self, key: Key, batch: HeldBatch) -> int:
-        """Keep a batch; returns how many of the oldest had to go for it."""
+    def put(self, key: Key, batch: HeldBatch) -> list[HeldBatch]:
+        """Keep a batch; returns the oldest ones that had to go for it."""
         self.batches[key] = batch
         self.total_bytes += len(batch.sealed)
-        dropped = 0
+        dropped: list[HeldBatch] = []
         while self.total_bytes > self.max_bytes and len(self.batches) > 1:
-            self.remove(next(iter(self.batches)))
-            dropped += 1
+            oldest = self.remove(next(iter(self.batches)))
+            dropped += [] if oldest is None else [oldest]
         return dropped
+
+    def run_to_thin(self, in_flight: Container[Key], max_bytes: int) -> list[Key]:
+        """Choose batches of the lowest level there is, oldest first and of about `max_bytes` together; [] for none."""
+        free = [(key, batch) for key, batch in self.batches.items() if key not in in_flight]
+        level = min((batch.level for _, batch in free), default=len(STEPS))
+        if level == len(STEPS):
+            return []
+        chosen: list[Key] = []
+        for key, batch in free:
+            if batch.level == level and max_bytes > 0:
+                chosen.append(key)
+                max_bytes -= len(batch.sealed)
+        return chosen
+
+    def replace(self, key: Key, sealed: bytes | None, values: int, level: int) -> None:
+        """Put thinned bytes in a batch's place; None when nothing is left of it."""
+        batch = self.batches[key]
+        if sealed is None:
+            self.remove(key)
+            return
+        self.total_bytes += len(sealed) - len(batch.sealed)
+        self.batches[key] = replace(batch, sealed=sealed, values=values, level=level)
 
     def remove(self, key: Key) -> HeldBatch | None:
         """Take a batch out."""

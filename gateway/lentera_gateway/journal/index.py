@@ -47,7 +47,8 @@ class Entry:
 class Segment:
     """Book-keeping of one segment file.
 
-    `entries` is None while the entries are not loaded; `scanned` is False while even their count is not known.
+    `entries` is None while the entries are not loaded; `scanned` is False while even their count is not known. `level`
+    is how far its batches were thinned: how many of thinning.STEPS they have seen.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Segment:
     entries: dict[Key, Entry] | None = field(default_factory=dict)
     settled: set[Key] = field(default_factory=set)
     scanned: bool = True
+    level: int = 0
 
     @property
     def waiting(self) -> int:
@@ -120,6 +122,16 @@ class TierIndex:
         segment.entries = {entry.key: entry for entry in entries if entry.key not in segment.settled}
         segment.count = len(segment.entries) + len(segment.settled)
         self.waiting += segment.waiting - waited
+
+    def replace(self, number: int, size: int, entries: Iterable[Entry], level: int) -> None:
+        """Note that a segment's file holds other batches now; whether its entries are loaded stays as it was."""
+        segment = self.segments[number]
+        found = {entry.key: entry for entry in entries}
+        self.total_bytes += size - segment.size
+        self.waiting += len(found) - segment.waiting
+        segment.size, segment.count, segment.level = size, len(found), level
+        segment.settled = set()
+        segment.entries = None if segment.entries is None else found
 
     def remove(self, number: int) -> Segment:
         """Forget a segment whose file is gone; returns what it held."""

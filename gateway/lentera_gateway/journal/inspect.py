@@ -14,7 +14,7 @@ from typing import Final
 
 from lentera_gateway.journal.framing import Scan, scan
 from lentera_gateway.journal.index import Key
-from lentera_gateway.journal.records import BatchRecord, decode_record, from_rows
+from lentera_gateway.journal.records import BatchRecord, ThinnedRecord, decode_record, from_rows
 from lentera_gateway.journal.recovery import Recovery, open_samples
 from lentera_model.batch import BatchError, ClockFit, decode, peek
 from lentera_model.readings import Sample
@@ -91,6 +91,7 @@ class PlaceFacts:
         exists: whether its folder or file is there.
         batches, values: that wait.
         undated_values: those of them whose time is not known yet.
+        thinned_values: those of them that are what thinning left.
         process_values: those of them that the running process sealed up to its last word about itself.
         bytes: size of its files, settled batches in files not dropped yet included.
         oldest_ms, newest_ms: time of the oldest and newest reading (Unix ms), by the batches sealed first and last.
@@ -105,6 +106,7 @@ class PlaceFacts:
     batches: int = 0
     values: int = 0
     undated_values: int = 0
+    thinned_values: int = 0
     process_values: int = 0
     bytes: int = 0
     oldest_ms: int | None = None
@@ -222,12 +224,15 @@ def batches_of(
         settled: the batches that its marks say are settled.
         pins: boot -> the fit of batches that were sealed before the clock was trusted.
         seen: the batches met so far; those of this segment are added.
-        facts: where damage is noted. The yielded batches are not counted yet.
+        facts: where damage and thinned values are noted. The yielded batches are not counted yet.
         being_written: whether an unfinished record at the end is only not finished yet.
     """
-    done = set(settled)
+    done, thinned = set(settled), False
     for frame in _scanned(file, data, being_written, facts).frames:
         record = decode_record(frame.record)
+        if isinstance(record, ThinnedRecord):
+            thinned = True
+            continue
         if not isinstance(record, BatchRecord):
             facts.note_damage(Damage(file, frame.offset, frame.offset + frame.size, "unknown"))
             continue
@@ -239,6 +244,7 @@ def batches_of(
         if found.key in done:
             seen.met(found.key)
         elif seen.add(found.key):
+            facts.thinned_values += found.values if thinned else 0
             yield found
 
 

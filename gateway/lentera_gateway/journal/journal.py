@@ -13,6 +13,7 @@ from lentera_gateway.journal.delivery import Delivery, Whereabouts
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.iothread import IoThread
 from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.losses import Loss, Losses
 from lentera_gateway.journal.outbox import Outgoing
 from lentera_gateway.journal.policy import seal_due
 from lentera_gateway.journal.records import CommandRecord
@@ -77,6 +78,8 @@ class Journal:
         self._being_sealed: list[Sample] = []
         self._oldest_ms = 0
         self._dropped_samples = 0
+        self._losses = Losses()
+        self._boot_id = boot_id
         self._delivery = Delivery()
         self._pinned = False
         self._time_saved_ms = 0
@@ -117,8 +120,12 @@ class Journal:
             return
         self._fresh.append(sample)
         if len(self._fresh) > MAX_UNSEALED_SAMPLES:
-            del self._fresh[0]
+            gone = self._fresh.pop(0)
             self._dropped_samples += 1
+            at_ms, fit = gone.monotonic_ms, self._fit()
+            self._losses.note(
+                Loss("samples_dropped", self._boot_id, fit, at_ms, at_ms, (gone.device,), 0, len(gone.values))
+            )
 
     async def tick(self, seal_now: bool = False) -> None:
         """Once a second: log or seal what came, move what waits too long, keep the bounds."""
@@ -261,6 +268,10 @@ class Journal:
         """Forget a report that the cloud has."""
         await self._io.run(self._store.reports.noted, key)
         self.told.set()
+
+    async def losses(self) -> list[Loss]:
+        """Take out what was given up since the last call: each is told once, to whoever records known gaps."""
+        return [*self._losses.drain(), *await self._io.run(self._store.places.losses.drain)]
 
     async def status(self) -> JournalStatus:
         """Return a snapshot of everything counted."""

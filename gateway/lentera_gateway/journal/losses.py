@@ -6,10 +6,11 @@ of one kind are one: thinning a segment of a thousand batches is one Loss, not a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from lentera_model.batch import ClockFit
+from lentera_model.batch import BatchError, ClockFit, Header, decode, peek
 
 LossReason = Literal["journal_thinned", "journal_dropped", "samples_dropped"]
 """A tier was full and its oldest values were thinned, or given up whole; samples were given up before they were sealed,
@@ -109,3 +110,34 @@ class Losses:
             return
         _, first, second = min(pairs)
         self._found[first] = self._found[first].joined(self._found.pop(second))
+
+
+def losses_of_dropped(sealed: Sequence[bytes]) -> tuple[list[Header], list[Loss]]:
+    """Say what goes with batches that are dropped whole: one Loss for each boot and fit among them.
+
+    Returns the headers of the batches that read, and the losses. Whose values they are is not looked for.
+    """
+    headers: list[Header] = []
+    groups: dict[tuple[bytes, ClockFit | None], list[tuple[Header, bytes]]] = {}
+    for one in sealed:
+        try:
+            header = peek(one)
+        except BatchError:
+            continue
+        headers.append(header)
+        groups.setdefault((header.boot_id, header.clock), []).append((header, one))
+    losses: list[Loss] = []
+    for (boot_id, clock), group in groups.items():
+        from_ms, to_ms = _stamps(*group[0])[0], _stamps(*group[-1])[1]
+        values = sum(header.values for header, _ in group)
+        losses.append(Loss("journal_dropped", boot_id, clock, min(from_ms, to_ms), to_ms, (), 0, values))
+    return headers, losses
+
+
+def _stamps(header: Header, sealed: bytes) -> tuple[int, int]:
+    """Return the first and the last stamp of a batch; the time of its sealing where its body does not read."""
+    try:
+        stamps = [sample.monotonic_ms for sample in decode(sealed).samples]
+    except BatchError:
+        return header.sealed_monotonic_ms, header.sealed_monotonic_ms
+    return min(stamps), max(stamps)

@@ -14,6 +14,7 @@ from lentera_gateway.journal.places import Places
 from lentera_gateway.journal.policy import due_for_card, to_evict
 from lentera_gateway.journal.records import BatchRecord, Fate, encode_record
 from lentera_gateway.journal.segments import TierWriteError
+from lentera_gateway.journal.thinner import TICK_BYTES, Thinner, thin_held
 
 _RETRY_MS: Final = 5_000
 _RETRY_MAX_MS: Final = 60_000
@@ -30,9 +31,13 @@ class CardMover:
         self._places = places
         self._retry_ms = _RETRY_MS
         self._not_before_ms = 0
+        limits = places.limits
+        self._full_bytes = limits.card_max_bytes - 2 * limits.card_segment_bytes
+        self._card_thinner = Thinner(places, places.card, self._full_bytes - 2 * limits.card_segment_bytes)
+        self._memory_thinner = Thinner(places, places.memory, limits.memory_max_bytes * 7 // 8)
 
     def maintain(self, monotonic_ms: int) -> None:
-        """Retry what is held, move what is due, drop what is done, evict the oldest of a full card."""
+        """Retry what is held, move what is due, drop what is done, thin the oldest of a full tier, then evict it."""
         places = self._places
         for key, batch in list(places.held.batches.items()):
             if not places.to_memory_tier(key, batch):
@@ -42,11 +47,20 @@ class CardMover:
                 places.in_flight[key] = ("memory", places.memory.open_number)
         self.move(monotonic_ms, everything=False)
         places.drop_done()
-        index = places.card.index
-        for number in to_evict(
-            index.segments.values(), index.total_bytes, places.limits.card_max_bytes, places.card.open_number
-        ):
+        thin_held(places)
+        self._memory_thinner.step(monotonic_ms)
+        self._card_thinner.step(monotonic_ms)
+        self._evict(monotonic_ms)
+
+    def _evict(self, monotonic_ms: int) -> None:
+        """Drop the oldest segments of a card that is full and cannot be thinned, or is over its bound all the same."""
+        places, index = self._places, self._places.card.index
+        bound = self._full_bytes
+        if index.total_bytes > bound and self._card_thinner.has_work(monotonic_ms):
+            bound = places.limits.card_max_bytes
+        for number in to_evict(index.segments.values(), index.total_bytes, bound, places.card.open_number):
             places.give_up(places.card, number)
+            self._card_thinner.try_again()
 
     def move_all(self, monotonic_ms: int) -> None:
         """At shutdown: bring everything onto the card, whatever the last failure says."""
@@ -76,19 +90,26 @@ class CardMover:
             self.failed(error, monotonic_ms, pressing=surplus > 0)
             return False
         places.card_error = None
+        self._card_thinner.pressed = False
         self._retry_ms = _RETRY_MS
         self._commit(moved)
         self._commit_held(copied)
         return bool(moved or copied)
 
     def failed(self, error: TierWriteError | OSError, monotonic_ms: int, pressing: bool = False) -> None:
-        """Note that the card refuses and when to try again; a full card gives up its oldest when memory presses."""
+        """Note that the card refuses and when to try again.
+
+        A full card is thinned when memory presses, and gives up its oldest where that cannot be done.
+        """
         places = self._places
         places.card_error = str(error)
         places.card.close_segment()
         oldest = next(iter(places.card.index.segments), None)
         if pressing and error.errno in _FULL and oldest is not None:
-            places.give_up(places.card, oldest)
+            self._card_thinner.pressed = True
+            if not self._card_thinner.has_work(monotonic_ms):
+                places.give_up(places.card, oldest)
+                self._card_thinner.try_again()
             self._not_before_ms = monotonic_ms
             return
         self._not_before_ms = monotonic_ms + self._retry_ms
@@ -100,8 +121,10 @@ class CardMover:
             places.card.prepare()
         moved: list[tuple[int, Entry, int]] = []
         copied = 0
+        # A full card takes no more a tick than thinning makes room for.
+        move_bytes = _MOVE_BYTES if places.card.index.total_bytes <= self._full_bytes else TICK_BYTES // 2
         for number, entry in due:
-            if copied >= _MOVE_BYTES:
+            if copied >= move_bytes:
                 break
             try:
                 sealed = places.read(places.memory, number, entry)

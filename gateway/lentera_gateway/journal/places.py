@@ -9,11 +9,14 @@ from __future__ import annotations
 from lentera_gateway.journal.held import HeldBatch, HeldBatches
 from lentera_gateway.journal.index import Entry, Key
 from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.losses import Losses, losses_of_dropped
 from lentera_gateway.journal.policy import to_evict
 from lentera_gateway.journal.records import BatchRecord, Fate, decode_record, encode_record
 from lentera_gateway.journal.recovery import Recovery, entries_of
 from lentera_gateway.journal.segments import Tier, TierWriteError
 from lentera_gateway.journal.status import Counters
+from lentera_gateway.journal.thinning import header_of, key_of
+from lentera_model.batch import Header
 
 
 class Places:
@@ -33,6 +36,7 @@ class Places:
         self.held = HeldBatches(limits.memory_max_bytes)
         self.in_flight: dict[Key, tuple[str, int]] = {}
         self.counters = Counters()
+        self.losses = Losses()
         self.recovery = Recovery()
         self.memory_error: str | None = None
         self.card_error: str | None = None
@@ -40,7 +44,10 @@ class Places:
     def keep(self, key: Key, batch: HeldBatch) -> None:
         """Put a fresh batch onto the memory tier, or hold it when the tier refuses."""
         if not self.to_memory_tier(key, batch):
-            self.counters.dropped_batches += self.held.put(key, batch)
+            dropped = self.held.put(key, batch)
+            self.counters.dropped_batches += len(dropped)
+            self.counters.dropped_values += sum(one.values for one in dropped)
+            self._tell_dropped([one.sealed for one in dropped])
 
     def to_memory_tier(self, key: Key, batch: HeldBatch) -> bool:
         """Write a batch to the memory tier; False, with the reason noted, when it is full."""
@@ -173,10 +180,29 @@ class Places:
         """Drop a segment with what waits in it, counted: its tier is full."""
         segment = tier.index.segments[number]
         self.counters.dropped_batches += segment.waiting
-        self.counters.dropped_values += sum(entry.values for entry in (segment.entries or {}).values())
+        waiting = self._waiting_in(tier, number)
+        self.counters.dropped_values += sum(header.values for header in self._tell_dropped(waiting))
         for key in [key for key, place in self.in_flight.items() if place == (tier.name, number)]:
             del self.in_flight[key]
         try:
             tier.drop(number)
         except OSError as error:
             self.card_error = f"{tier.folder}: {error.strerror or error}"
+
+    def _waiting_in(self, tier: Tier, number: int) -> list[bytes]:
+        """Return the sealed bytes of a segment's batches, settled ones left out; none when it cannot be read."""
+        settled = tier.index.segments[number].settled
+        try:
+            records = [decode_record(frame.record) for frame in tier.read(number).frames]
+        except OSError as error:
+            self.cannot_read(tier, number, error)
+            return []
+        sealed = [record.sealed for record in records if isinstance(record, BatchRecord)]
+        return [one for one in sealed if (header := header_of(one)) is not None and key_of(header) not in settled]
+
+    def _tell_dropped(self, sealed: list[bytes]) -> list[Header]:
+        """Note what goes with some batches; returns the headers of those that read."""
+        headers, losses = losses_of_dropped(sealed)
+        for loss in losses:
+            self.losses.note(loss)
+        return headers

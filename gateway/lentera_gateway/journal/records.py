@@ -96,7 +96,16 @@ class NotedRecord(msgspec.Struct, tag=7, array_like=True, frozen=True):
     number: int
 
 
-Record = SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord | ReportRecord | NotedRecord
+class ThinnedRecord(msgspec.Struct, tag=8, array_like=True, frozen=True):
+    """The batches of this segment were thinned: one value of a quantity in `detail_s`, counters too or not."""
+
+    detail_s: int
+    counters: bool
+
+
+Record = (
+    SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord | ReportRecord | NotedRecord | ThinnedRecord
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)

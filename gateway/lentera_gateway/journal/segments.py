@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar
 
 from lentera_gateway.journal.framing import Frame, Scan, frame, read_frame, scan
 from lentera_gateway.journal.index import Key, TierIndex
-from lentera_gateway.journal.records import Fate, MarkRecord, encode_record
+from lentera_gateway.journal.records import Fate, MarkRecord, ThinnedRecord, decode_record, encode_record
 from lentera_gateway.journal.recovery import settled_keys
+from lentera_gateway.journal.thinning import level_of
 from lentera_model.errors import LenteraError
 
 _SUFFIX = ".seg"
+_REPLACEMENT = ".new"
 
 
 class TierWriteError(LenteraError):
@@ -111,6 +115,9 @@ class Tier:
             make_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.marks.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in self.folder.glob("*" + _REPLACEMENT):  # a cut came while a segment was to be replaced: it stays
+            with contextlib.suppress(OSError):
+                path.unlink()
         found = sorted(int(path.stem) for path in self.folder.glob("*" + _SUFFIX) if path.stem.isdigit())
         for number in found:
             if number not in self.index.segments:
@@ -161,7 +168,23 @@ class Tier:
         Raises:
             OSError: when the file cannot be read.
         """
-        return scan(self._path(number).read_bytes())
+        found = scan(self._path(number).read_bytes())
+        for item in found.frames[:1]:
+            record = decode_record(item.record)
+            if isinstance(record, ThinnedRecord):
+                del found.frames[0]
+                if number in self.index.segments:
+                    self.index.segments[number].level = level_of(record)
+        return found
+
+    def sync_names(self) -> None:
+        """Make renamed files and removed names durable (nothing to do on tmpfs).
+
+        Raises:
+            OSError: when the medium refuses.
+        """
+        if self.durable:
+            sync_folder(self.folder)
 
     def read_at(self, number: int, offset: int, size: int) -> Frame | None:
         """Read one frame; None when it is damaged or the file is gone.
@@ -176,11 +199,39 @@ class Tier:
         except FileNotFoundError:
             return None
 
+    def replace(self, number: int, records: Sequence[bytes]) -> list[tuple[int, int]]:
+        """Put other records in the place of a closed segment's, whole or not at all; returns their (offset, size).
+
+        The caller tells the index, and syncs the name before anything relies on the new records alone.
+
+        Raises:
+            TierWriteError: when the file system refuses; the segment is as it was.
+        """
+        frames = [frame(record) for record in records]
+        temporary = self._path(number).with_suffix(_REPLACEMENT)
+        try:
+            if self.durable:
+                write_durably(temporary, b"".join(frames))
+            else:
+                temporary.write_bytes(b"".join(frames))
+            temporary.replace(self._path(number))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise TierWriteError(self.name, temporary, error) from error
+        sizes = [len(framed) for framed in frames]
+        self.written_bytes += sum(sizes)
+        return list(zip(accumulate(sizes, initial=0), sizes, strict=False))
+
     def drop(self, number: int) -> None:
         """Remove a segment and its marks, on disk and in the index."""
         if number == self.open_number:
             self.close_segment()
         self.index.remove(number)
+        self.unlink(number)
+
+    def unlink(self, number: int) -> None:
+        """Remove the files of a segment that the index does not hold any more."""
         self._path(number).unlink(missing_ok=True)
         self._marks_path(number).unlink(missing_ok=True)
         (self.folder / self._marks_path(number).name).unlink(missing_ok=True)
