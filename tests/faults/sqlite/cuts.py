@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 
 from tests.faults.disk import KINDS, Disk, Image, Kind
 from tests.faults.files import Op
-from tests.faults.seeds import LONG, some
+from tests.faults.seeds import some
 
-CUTS_A_CALL = len(KINDS) if LONG else 2
+CUTS_A_CALL = 2
+"""Kinds of cut drawn for a call; in the long form every call is looked at, so each kind meets each stretch of it."""
 
 
 def each_cut(
