@@ -286,13 +286,12 @@ class Gateway:
 
     async def _write_status(self) -> None:
         journal = await self.journal.status()
-        fit = self.keeper.fit
         status = build_status(
             self.loaded.config.gateway.id,
             self.ready,
             monotonic_ms(),
             self.wall_ms(),
-            None if fit is None else fit.source,
+            self.keeper,
             self.link.state,
             self.air,
             journal,

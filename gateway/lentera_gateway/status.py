@@ -11,6 +11,7 @@ import msgspec
 
 from lentera_gateway.acquire.devices import DeviceBook
 from lentera_gateway.acquire.poller import BusPoller
+from lentera_gateway.clock import ClockKeeper
 from lentera_gateway.delivery.air import AirMeter
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.link.client import LinkState
@@ -30,7 +31,7 @@ def build_status(
     ready: bool,
     now_ms: int,
     wall_ms: int,
-    clock_source: str | None,
+    keeper: ClockKeeper,
     link: LinkState,
     air: AirMeter,
     journal: JournalStatus,
@@ -44,7 +45,7 @@ def build_status(
         ready: whether every broker is subscribed and every wire was tried.
         now_ms: CLOCK_BOOTTIME.
         wall_ms: best knowledge of the wall clock; devices' `last_ok` is given in it.
-        clock_source: "ntp", "link", or None while the time is not trusted.
+        keeper: what is known of the time: "clock" is "ntp", "link", or None while it is not trusted.
         link: the link's state.
         air: the month's count of bytes.
         journal: the journal's.
@@ -63,7 +64,8 @@ def build_status(
         "ready": ready,
         "at_ms": wall_ms,
         "pid": os.getpid(),
-        "clock": clock_source,
+        "clock": None if keeper.fit is None else keeper.fit.source,
+        "clock_disputed_ms": keeper.disputed_ms,
         "link": {"up": link.up, "since_ms": at(link.since_ms), "connections": link.connections, "error": link.error},
         "air": {"month_bytes": air.bytes, "month": None if air.month is None else air.month.isoformat()},
         "journal": journal.as_dict(),

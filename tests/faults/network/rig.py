@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,19 +56,21 @@ _LOOK_S = 0.05
 PLAN = {"meters": 3, "lamps": 3, "serial_every_s": 1.0, "tcp_every_s": 0.5, "lamp_every_s": 1.0}
 """A small street that answers often."""
 GATEWAY = StreetPlan().gateway
+GATEWAY_COMMAND = (sys.executable, "-m", "lentera_gateway")
 
 
 class StreetProcess:
     """The street as a process of its own: what this one does never makes a meter answer late."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, plan: Mapping[str, float]) -> None:
         """Keep everything in the run's folder."""
         self.run_dir = run_dir
+        self.plan = plan
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self, seed: int, url: str) -> None:
         """Start it and wait until everything on it answers."""
-        plan = json.dumps(PLAN | {"seed": seed})
+        plan = json.dumps({**self.plan, "seed": seed})
         words = (str(self.run_dir), plan, url)
         with (self.run_dir / "street.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -250,11 +252,18 @@ def assert_whole(result: AuditResult, rig: Rig) -> None:
 
 @asynccontextmanager
 async def open_rig(
-    run_dir: Path, seed: int, migrating: asyncio.Lock, influx: Influx | None = None
+    run_dir: Path,
+    seed: int,
+    migrating: asyncio.Lock,
+    influx: Influx | None = None,
+    *,
+    plan: Mapping[str, float] = PLAN,
+    command: Sequence[str] = GATEWAY_COMMAND,
 ) -> AsyncIterator[Rig]:
     """Start the chain and wait until the first batches are stored.
 
-    `migrating` lets one registry at a time be made in this process: alembic's state is the process's.
+    `migrating` lets one registry at a time be made in this process: alembic's state is the process's. `plan` is the
+    street's, `command` runs the gateway.
     """
     dice = random.Random(seed)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -264,10 +273,11 @@ async def open_rig(
         stack.push_async_callback(cloud.close)
         await cloud.prepare(public_key_text(load_key(run_dir / "key.pem")), migrating)
         wire = await stack.enter_async_context(open_wire(cloud.port, dice))
-        street = StreetProcess(run_dir)
+        street = StreetProcess(run_dir, plan)
         stack.push_async_callback(street.close)
         await street.start(seed, f"ws://127.0.0.1:{wire.port}/v1/link")
-        rig = Rig(seed, dice, street, GatewayProcess(run_dir=run_dir), wire, cloud, influx)
+        gateway = GatewayProcess(run_dir=run_dir, command=list(command))
+        rig = Rig(seed, dice, street, gateway, wire, cloud, influx)
         stack.push_async_callback(_end_gateway, rig)
         await rig.gateway.start()
         street.energise()
