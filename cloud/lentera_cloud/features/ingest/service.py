@@ -20,8 +20,8 @@ from lentera_model.identifiers import check_id
 from lentera_model.protocol import DeviceDeclaration
 from lentera_model.readings import Reading
 
-DECODE_IN_THREAD_BYTES = 32_768
-"""Unpacked size from which a batch is decoded off the event loop (below it the hand-over costs more)."""
+DECODE_IN_THREAD_VALUES = 8_192
+"""Values from which a batch is decoded off the event loop: some milliseconds (below it the hand-over costs more)."""
 OWNER_CACHE_MS = 30_000
 EPOCHS_CACHED = 4_096
 
@@ -116,7 +116,7 @@ class IngestService:
         def work() -> list[Reading]:
             return decode(sealed, DEFAULT_LIMITS).readings()
 
-        return await asyncio.to_thread(work) if header.unpacked_bytes > DECODE_IN_THREAD_BYTES else work()
+        return await asyncio.to_thread(work) if header.values > DECODE_IN_THREAD_VALUES else work()
 
     def _submit(self, gateway: GatewayRow, pending: Pending) -> asyncio.Future[Verdict]:
         self._in_flight[pending.key] = pending.done
