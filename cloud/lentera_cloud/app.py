@@ -24,6 +24,9 @@ from lentera_cloud.domain.events import (
 )
 from lentera_cloud.features.commands import routes as command_routes
 from lentera_cloud.features.commands.service import CommandsService
+from lentera_cloud.features.completeness import routes as completeness_routes
+from lentera_cloud.features.completeness.facts import Sources
+from lentera_cloud.features.completeness.service import CompletenessService
 from lentera_cloud.features.conflicts import routes as conflict_routes
 from lentera_cloud.features.conflicts.service import ConflictsService
 from lentera_cloud.features.devices import routes as device_routes
@@ -302,6 +305,8 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state.cloud, state.identity, state.links = cloud, identity, cloud.links
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
     state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
+    sources = Sources(cloud.registry, cloud.series, cloud.latest.of, cloud.presence.of, cloud.registry.gaps)
+    state.completeness = CompletenessService(sources, cloud.clock)
     state.conflicts = ConflictsService(cloud.registry.conflicts, cloud.clock)
     state.gaps = GapsService(cloud.registry.gaps, cloud.registry.gateways, cloud.clock)
     state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts, cloud.registry.gaps)
@@ -312,5 +317,5 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     openapi.install(app)
     for routes in (device_routes, command_routes, series_routes, conflict_routes, gateway_routes, ingest_routes):
         app.include_router(routes.router)
-    for routes in (gap_routes, health_routes, metric_routes):
+    for routes in (completeness_routes, gap_routes, health_routes, metric_routes):
         app.include_router(routes.router)
