@@ -246,7 +246,8 @@ def assert_whole(result: AuditResult, rig: Rig) -> None:
     """Nothing missing, nothing doubled, and enough of it that this says something."""
     details = "\n".join(map(str, result.details[:10]))
     logs = f"--- gateway\n{rig.gateway.log()[-2500:]}\n--- cloud\n{rig.cloud.log()[-2500:]}"
-    assert (result.missing, result.duplicated) == (0, 0), f"seed {rig.seed}: {details}\n{logs}"
+    counts = f"seed {rig.seed}: {result.missing} missing, {result.duplicated} doubled"
+    assert (result.missing, result.duplicated) == (0, 0), f"{counts}\n{details}\n{logs}"
     assert result.produced > 100, f"seed {rig.seed}: only {result.produced} values\n{logs}"
 
 
