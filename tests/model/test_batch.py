@@ -68,7 +68,7 @@ def order(sample: Sample) -> tuple[object, ...]:
 
 @VERSIONS
 @given(st.lists(samples, min_size=1, max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_goes_in_comes_out(version: int, given_samples: list[Sample]) -> None:
     sealed = encode(KEY, BOOT, 99, given_samples, ClockFit(1_700_000_000_000, 12, "ntp"), version)
     batch = decode(sealed)
@@ -201,7 +201,7 @@ def test_a_truncation_is_called_one(version: int, length: int) -> None:
 
 @VERSIONS
 @given(st.data(), st.integers(1, 255))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_every_flipped_byte_is_noticed(version: int, data: st.DataObject, change: int) -> None:
     damaged = bytearray(BATCHES[version])
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= change

@@ -289,7 +289,7 @@ def test_contents_that_contradict_themselves_are_refused(sealed: bytes, error: t
 
 
 @given(st.binary(min_size=1, max_size=200), st.integers(1, 50), st.integers(0, 500))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_noise_in_a_body_is_refused_or_read_within_the_promise(body: bytes, rows: int, values: int) -> None:
     try:
         batch = decode(forge(body, rows, values))

@@ -20,6 +20,9 @@ _LENGTH_BITS: Final = 7
 _MAX_GAMMA_BITS: Final = 24
 _CHARACTER_BITS: Final = 7
 _LANES: Final = ((8, "B"), (16, "H"), (32, "I"), (64, "Q"))
+_WIDEST_LANE: Final = (1 << 64) - 1
+_FEW: Final = 3
+"""Fewer numbers are put one by one."""
 _DOUBLINGS: Final = 7
 _CHUNK: Final = 1 << _DOUBLINGS
 """Numbers that are moved at once; bounds the masks that are kept (some kilobytes for each width that occurs)."""
@@ -85,11 +88,10 @@ class BitWriter:
         """Append what each number is above `low`, in `width` bits each; no number is below `low`."""
         if not width or not numbers:
             return
-        lane = _lane_for(max(numbers)) if low >= 0 else None
-        if lane is None or len(numbers) < 3:
-            if lane is None and width <= _LANES[-1][0] and (low or len(numbers) >= 3):
-                self.put_all([number - low for number in numbers], width)
-                return
+        if low and not 0 < low <= max(numbers) <= _WIDEST_LANE:
+            numbers, low = [number - low for number in numbers], 0
+        lane = _lane_for(max(numbers))
+        if lane is None or len(numbers) < _FEW:
             for number in numbers:
                 self.put(number - low, width)
             return
@@ -148,11 +150,11 @@ class BitReader:
         """Take `count` numbers of `width` bits, each above `low`."""
         if not width or not count:
             return [low] * count
-        lane = _lane_for(low + (1 << width) - 1) if low >= 0 else None
+        if low and not 0 < low <= _WIDEST_LANE - (1 << width):
+            return [low + number for number in self.take_all(count, width)]
+        lane = _lane_for(low + (1 << width) - 1)
         if lane is None:
-            if width <= _LANES[-1][0]:
-                return [low + number for number in self.take_all(count, width)]
-            return [low + self.take(width) for _ in range(count)]
+            return [self.take(width) for _ in range(count)]
         bits, letter = lane
         found: list[int] = []
         for start in range(0, count, _CHUNK):

@@ -51,7 +51,8 @@ def _pack_column(name: str, rows: Sequence[Sample], everywhere: bool) -> tuple[C
         bits = sum(1 << index for index, row in enumerate(rows) if name in row.values)
         present = bits.to_bytes((len(rows) + 7) // 8, "little")
     width = width_of(name)
-    return Column(name, present, pack_values(stored_values(name, width, having)[0], width)), len(having)
+    values, _ = stored_values(name, width, [row.values[name] for row in having], having)
+    return Column(name, present, pack_values(values, width)), len(having)
 
 
 def pack_blocks(samples: Iterable[Sample]) -> tuple[list[Block], int, int]:

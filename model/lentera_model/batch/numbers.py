@@ -26,7 +26,8 @@ FORMS: Final = _AS_FLOAT32 + 3
 
 _EXACT: Final = 1 << 53
 _LARGEST: Final = 1e300
-_DIGITS_OF_WIDTH: Final = {FLOAT32_BYTES: 24, FLOAT64_BYTES: 53}
+_DIGITS_OF_WIDTH: Final = {FLOAT32_BYTES: 22, FLOAT64_BYTES: 51}
+"""Bits of a float that a decimal may be told by: the last two are left out, or any float would be a fine decimal."""
 _UNIT: Final = -_EXPONENTS[0]
 _FLIP32: Final = (1 << 31) - 1
 _FLIP64: Final = (1 << 63) - 1
@@ -54,23 +55,23 @@ def _whole(values: Sequence[float], exponent: int) -> list[int]:
 def _decimals(values: Sequence[float], packed: bytes, width: int) -> tuple[int, Sequence[int]] | None:
     """Return the coarsest resolution in which the values are whole, bit for bit, and the whole numbers; None: none."""
     letter = LETTERS[width]
-    probes = [(value, struct.pack(f"<{letter}", value)) for value in (max(values), values[0])]
+    largest = max(values)
+    probes = (largest, values[0], values[len(values) // 2], values[-1])
+    if max(probes) > _LARGEST or min(probes) < -_LARGEST:
+        return None
+    bits = struct.pack(f"<4{letter}", *probes)
     # Whole in a coarse resolution is whole in every finer one: the finest that the float can tell apart says at once
     # whether to look for any.
-    digits = _DIGITS_OF_WIDTH[width] - math.frexp(probes[0][0])[1]
+    digits = _DIGITS_OF_WIDTH[width] - math.frexp(largest)[1]  # after the point, in bits
     finest = max(0, min(len(_EXPONENTS) - 1, digits * 301 // 1000 - _EXPONENTS[0]))
-    if not all(_is_whole(value, _EXPONENTS[finest], bits, letter) for value, bits in probes):
+    if _packed(_whole(probes, _EXPONENTS[finest]), _EXPONENTS[finest], letter) != bits:
         return None
     for exponent in _EXPONENTS[: finest + 1]:
-        if all(_is_whole(value, exponent, bits, letter) for value, bits in probes):
+        if _packed(_whole(probes, exponent), exponent, letter) == bits:
             numbers = _whole(values, exponent)
             if max(numbers) < _EXACT and min(numbers) > -_EXACT and _packed(numbers, exponent, letter) == packed:
                 return exponent - _EXPONENTS[0], numbers
     return None
-
-
-def _is_whole(value: float, exponent: int, packed: bytes, letter: str) -> bool:
-    return abs(value) < _LARGEST and _packed(_whole((value,), exponent), exponent, letter) == packed
 
 
 def _packed(numbers: Sequence[int], exponent: int, letter: str) -> bytes | None:
@@ -99,6 +100,9 @@ def to_integers(values: Sequence[float], packed: bytes, width: int) -> tuple[int
         width: bytes of that precision: 4 or 8.
     """
     count = len(values)
+    if count > 1 and packed == packed[:width] * count:
+        form, [number] = to_integers(values[:1], packed[:width], width)
+        return form, [number] * count
     found = _decimals(values, packed, width)
     if found is not None and (width == FLOAT64_BYTES or found[0] <= _UNIT):
         return found

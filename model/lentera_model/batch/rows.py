@@ -65,22 +65,25 @@ def pack_rows(samples: Iterable[Sample], sealed_monotonic_ms: int) -> tuple[byte
         InvalidSampleError: a sample that no batch can carry, with the device and what is wrong.
     """
     by_profile: dict[str, list[Sample]] = {}
+    by_shape: dict[str, dict[tuple[str, ...], None]] = {}
     shapes: set[tuple[str, ...]] = set()
     for sample in samples:
-        check_sample(sample, shapes)
+        shape = check_sample(sample, shapes)
         by_profile.setdefault(sample.profile, []).append(sample)
+        by_shape.setdefault(sample.profile, {})[shape] = None
     bits = BitWriter()
     bits.put_gamma(len(by_profile) + 1)
     written = _Written()
     values = 0
     for profile, group in by_profile.items():
         group.sort(key=lambda sample: (_parts_of(sample.device), sample.monotonic_ms))
-        values += _put_block(bits, profile, group, sealed_monotonic_ms, written)
+        groups = _put_rows(bits, profile, group, sealed_monotonic_ms)
+        values += _put_columns(bits, group, list(by_shape[profile]), groups, written)
     return bits.to_bytes(), sum(map(len, by_profile.values())), values
 
 
-def _put_block(bits: BitWriter, profile: str, rows: list[Sample], sealed_ms: int, written: _Written) -> int:
-    """Write the samples of one profile; returns how many values they have."""
+def _put_rows(bits: BitWriter, profile: str, rows: list[Sample], sealed_ms: int) -> Groups:
+    """Write of the samples of one profile all but the values; returns which rows are of one device."""
     counts: dict[str, int] = {}
     for sample in rows:
         counts[sample.device] = counts.get(sample.device, 0) + 1
@@ -98,9 +101,7 @@ def _put_block(bits: BitWriter, profile: str, rows: list[Sample], sealed_ms: int
     bits.put(any(qualities), 1)
     if any(qualities):
         put_numbers(bits, qualities)
-    shapes = dict.fromkeys(tuple(sample.values) for sample in rows)
-    names = _put_names(bits, {name for shape in shapes for name in shape})
-    return _put_columns(bits, names, rows, groups, len(shapes) == 1, written)
+    return groups
 
 
 def _put_devices(bits: BitWriter, devices: list[str]) -> None:
@@ -138,15 +139,19 @@ def _put_names(bits: BitWriter, names: set[str]) -> list[str]:
 
 
 def _put_columns(
-    bits: BitWriter, names: list[str], rows: list[Sample], groups: Groups, everywhere: bool, written: _Written
+    bits: BitWriter, rows: list[Sample], shapes: list[tuple[str, ...]], groups: Groups, written: _Written
 ) -> int:
-    """Write a column for each name; returns how many values they have."""
+    """Write a column for each quantity of the shapes; returns how many values they have."""
+    names = _put_names(bits, {name for shape in shapes for name in shape})
+    # Where all rows have the same quantities in the same order, turn them into columns at once.
+    whole = zip(*[row.values.values() for row in rows], strict=True) if len(shapes) == 1 else ()
+    columns: dict[str, tuple[float, ...]] = dict(zip(shapes[0], whole, strict=False))
     seen: dict[tuple[int, bytes, bytes], int] = {}
     presence = b""
     count = 0
     for index, name in enumerate(names):
         having, own = rows, groups
-        here = b"" if everywhere else bytes(name in sample.values for sample in rows)
+        here = b"" if columns else bytes(name in sample.values for sample in rows)
         partial = 0 in here
         bits.put(partial, 1)
         if partial:
@@ -157,7 +162,8 @@ def _put_columns(
             having = list(compress(rows, here))
             own = groups.only(here)
         width = width_of(name)
-        values, packed = stored_values(name, width, having)
+        raw = columns[name] if columns else [sample.values[name] for sample in having]
+        values, packed = stored_values(name, width, raw, having)
         same = seen.setdefault((width, packed, here if partial else b""), index)
         bits.put(same != index, 1)
         if same != index:

@@ -29,8 +29,8 @@ def width_of(name: str) -> int:
     return FLOAT64_BYTES if found is None or found.kind is Kind.COUNTER else FLOAT32_BYTES
 
 
-def check_sample(sample: Sample, shapes: set[tuple[str, ...]]) -> None:
-    """Say what is wrong with a sample; `shapes` are the sets of quantities whose names have been looked at.
+def check_sample(sample: Sample, shapes: set[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return a sample's quantities; `shapes` are those whose names have been looked at.
 
     Raises:
         InvalidSampleError: no batch can carry it.
@@ -47,20 +47,23 @@ def check_sample(sample: Sample, shapes: set[tuple[str, ...]]) -> None:
             shapes.add(shape)
     except InvalidIdError as error:
         raise InvalidSampleError(str(error)) from error
+    return shape
 
 
-def stored_values(name: str, width: int, rows: Sequence[Sample]) -> tuple[Sequence[float], bytes]:
+def stored_values(
+    name: str, width: int, values: Sequence[float], rows: Sequence[Sample]
+) -> tuple[Sequence[float], bytes]:
     """Return a quantity's values in stored precision, the whole column at once, and as little-endian floats.
 
     Args:
-        name: the quantity; all of the rows have it.
+        name: the quantity.
         width: bytes of its precision.
-        rows: at least one.
+        values: at least one.
+        rows: whose they are.
 
     Raises:
         InvalidSampleError: a value is not finite, or beyond what is stored.
     """
-    values = [row.values[name] for row in rows]
     form = f"<{len(values)}{LETTERS[width]}"
     try:
         packed = struct.pack(form, *values)
