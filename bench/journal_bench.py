@@ -1,10 +1,8 @@
-"""Measure the journal on the *cabinet* load: bytes a value, sealed and written, in live and in economy mode.
+"""Measure the journal on the *cabinet* load, in live and in economy mode, and on the *board* load: bytes a value.
 
-`python -m bench.journal_bench [MINUTES]`. The street's simulated meter (30 values each 10 s) and 40 lamps (6 values
-each 60 s, dimmed once an hour) are read through their profiles in accelerated time and go through the gateway's own
-journal, whose batches are acknowledged at once. Noise of the data, from one reading to the next: volts and amperes
-0.14 %, frequency 0.015 %, power as steady as LED drivers hold it; float32 registers, lamps in tenths of a watt. The
-peers, of the same samples in the same batches: packed float32 (4 bytes a value, nothing else), and gzipped JSON lines.
+`python -m bench.journal_bench [MINUTES]`. The loads of bench/cabinet.py and bench/full_board.py go in accelerated time
+through the gateway's own journal, whose batches are acknowledged at once. The peers, of the same samples in the same
+batches: our own first batch format, packed float32 (4 bytes a value, nothing else), and gzipped JSON lines.
 """
 
 from __future__ import annotations
@@ -14,126 +12,121 @@ import gzip
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from bench.cabinet import START_MS, Cabinet
 from bench.demo_bench import table
-from lentera_drivers.profiles import MeterProfile, decode_lamp_payload, encode_registers, encode_state, load_profile
+from bench.full_board import FullBoard
 from lentera_gateway.journal import Journal
+from lentera_gateway.journal.framing import frame
 from lentera_gateway.journal.limits import JournalLimits
-from lentera_model.batch import ClockFit, decode
+from lentera_gateway.journal.records import BatchRecord, encode_record
+from lentera_model.batch import FORMAT_VERSION, FORMAT_VERSIONS, ClockFit, decode, encode
 from lentera_model.readings import Sample
-from lentera_sim.clock import SimClock
-from lentera_sim.street import Street, StreetPlan, build_street
 
 MINUTES = 60
-METER_VALUES = 30
-LAMP_QUANTITIES = (
-    "power_active_total",
-    "energy_active_import",
-    "voltage_l1",
-    "current_l1",
-    "power_factor_total",
-)
-"""With level_percent, the six values of a lamp."""
-START_MS = 1_760_000_000_000
+BOARD_S = 60
+BOOT = bytes(range(1, 17))
+FIT = ClockFit(START_MS, 5, "ntp")
 
 
-class _Time:
-    """Seconds that pass when told to."""
-
-    now_s = 1000.0
-
-    def seconds(self) -> float:
-        return self.now_s
+class _Load(Protocol):
+    """Devices whose time passes when told to."""
 
     def ms(self) -> int:
-        return round(self.now_s * 1000)
+        """The present of the simulated board."""
+        ...
+
+    def second(self) -> Iterator[Sample]:
+        """Let a second pass; yield what is answered in it."""
+        ...
 
 
-def _read_meter(street: Street, profile: MeterProfile, at_ms: int) -> Sample:
-    values = street.meters["meter-cabinet"].values(street.clock.now_ms())
-    words: dict[int, int] = {}
-    for register in profile.registers[:METER_VALUES]:
-        encoded = encode_registers(register, values[register.quantity], profile.order)
-        words |= dict(zip(range(register.address, register.end), encoded, strict=True))
-    return Sample("meter-cabinet", profile.id, at_ms, profile.decode(words))
+@dataclass
+class _Peers:
+    """Bytes of the same samples in other forms, and seconds of CPU that packing and unpacking each format takes."""
+
+    record_bytes: int = 0
+    sent_bytes: int = 0
+    float32_bytes: int = 0
+    gzipped_json_bytes: int = 0
+    sealed_bytes: dict[int, int] = field(default_factory=lambda: dict.fromkeys(FORMAT_VERSIONS, 0))
+    pack_s: dict[int, float] = field(default_factory=lambda: dict.fromkeys(FORMAT_VERSIONS, 0.0))
+    unpack_s: dict[int, float] = field(default_factory=lambda: dict.fromkeys(FORMAT_VERSIONS, 0.0))
+
+    def add(self, sent: bytes) -> None:
+        """Pack a batch's samples again in every form."""
+        batch = decode(sent)
+        header, samples = batch.header, batch.samples
+        self.sent_bytes += len(sent)
+        for version in FORMAT_VERSIONS:
+            begin = time.process_time()
+            sealed = encode(header.key, BOOT, header.sealed_monotonic_ms, samples, header.clock, version)
+            packed = time.process_time()
+            decode(sealed)
+            self.unpack_s[version] += time.process_time() - packed
+            self.pack_s[version] += packed - begin
+            self.sealed_bytes[version] += len(sealed)
+            if version == FORMAT_VERSION:
+                self.record_bytes += len(frame(encode_record(BatchRecord(sealed))))
+        lines = "\n".join(
+            json.dumps({"device": s.device, "at": s.monotonic_ms, **{k: round(v, 6) for k, v in s.values.items()}})
+            for s in samples
+        )
+        self.float32_bytes += 4 * header.values
+        self.gzipped_json_bytes += len(gzip.compress(lines.encode(), 6))
 
 
-def _read_lamp(street: Street, name: str, at_ms: int) -> Sample:
-    lamp = street.lamps[name]
-    measured = {key: value for key, value in lamp.measure().items() if key in LAMP_QUANTITIES}
-    payload = encode_state(lamp.profile, lamp.level_percent(), measured)
-    return Sample(name, lamp.profile.id, at_ms, decode_lamp_payload(lamp.profile, payload).values)
-
-
-def _second(street: Street, profile: MeterProfile, time: _Time) -> Iterator[Sample]:
-    """Everything that the cabinet's devices answer in one second: lamps are spread over their minute."""
-    second = int(time.now_s)
-    if second % 10 == 0:
-        yield _read_meter(street, profile, time.ms() + 3)
-    for number, name in enumerate(street.lamps):
-        if second % 3600 == number * 90 % 3600:
-            street.lamps[name].luminaire.command(
-                40.0 if second // 3600 % 2 == 0 else 100.0, street.clock.now_ms(), None
-            )
-        if second % 60 == number * 60 // len(street.lamps):
-            yield _read_lamp(street, name, time.ms() + 10 + number)
-
-
-def _peer_sizes(sealed: bytes) -> tuple[int, int]:
-    """Bytes of a batch's values as bare float32, and of its samples as gzipped JSON lines."""
-    samples = decode(sealed).samples
-    lines = "\n".join(
-        json.dumps({"device": s.device, "at": s.monotonic_ms, **{k: round(v, 6) for k, v in s.values.items()}})
-        for s in samples
-    )
-    return 4 * sum(len(s.values) for s in samples), len(gzip.compress(lines.encode(), 6))
-
-
-async def _run(minutes: int, live: bool) -> dict[str, Any]:
-    time = _Time()
-    street = build_street(StreetPlan(meters=1, lamps=40), SimClock(1.0, START_MS, time.seconds))
-    for lamp in street.lamps.values():
-        lamp.luminaire.energise(street.clock.now_ms())
-    profile = load_profile("eastron_sdm630")
-    assert isinstance(profile, MeterProfile)
-    peers = [0, 0]
+async def _run(load: _Load, seconds: int, live: bool) -> dict[str, Any]:
+    peers = _Peers()
+    ticking_s = 0.0
     with tempfile.TemporaryDirectory(prefix="lentera-journal-") as folder:
         limits = JournalLimits(Path(folder) / "memory", Path(folder) / "card")
-        fit = ClockFit(START_MS, 5, "ntp")
-        journal = Journal("gw-bench", bytes(16), limits, time.ms, lambda: START_MS + time.ms(), lambda: fit)
+        journal = Journal("gw-bench", BOOT, limits, load.ms, lambda: START_MS + load.ms(), lambda: FIT)
         await journal.open()
         journal.live = live
-        for _ in range(minutes * 60):
-            time.now_s += 1
-            for sample in _second(street, profile, time):
+        for _ in range(seconds):
+            for sample in load.second():
                 journal.add(sample)
+            begin = time.process_time()
             await journal.tick()
+            ticking_s += time.process_time() - begin
             while (batch := await journal.next_batch(0)) is not None:
-                sizes = _peer_sizes(batch.sealed)
-                peers = [peers[0] + sizes[0], peers[1] + sizes[1]]
+                peers.add(batch.sealed)
                 await journal.acknowledge(batch.key)
         status = await journal.status()
         await journal.close()
     counters, values = status.counters, status.values_total
     return {
         "values": values,
+        "values_a_batch": round(values / status.sequence),
         "sealed_bytes_a_value": round(status.bytes_a_value, 2),
-        "of_float32": round(counters.sealed_bytes / peers[0], 2),
-        "of_gzipped_json": round(counters.sealed_bytes / peers[1], 2),
+        "on_disk_bytes_a_value": round(peers.record_bytes / values, 2),
+        "sent_bytes_a_value": round(peers.sent_bytes / values, 2),
+        "format_1_bytes_a_value": round(peers.sealed_bytes[1] / values, 2),
+        "of_float32": round(counters.sealed_bytes / peers.float32_bytes, 2),
+        "of_gzipped_json": round(counters.sealed_bytes / peers.gzipped_json_bytes, 2),
         "written_memory_bytes_a_value": round(counters.written_memory_bytes / values, 2),
         "written_card_bytes_a_value": round(counters.written_card_bytes / values, 2),
+        "pack_us_a_value": round(peers.pack_s[FORMAT_VERSION] / values * 1e6, 2),
+        "pack_us_a_value_format_1": round(peers.pack_s[1] / values * 1e6, 2),
+        "unpack_us_a_value": round(peers.unpack_s[FORMAT_VERSION] / values * 1e6, 2),
+        "unpack_us_a_value_format_1": round(peers.unpack_s[1] / values * 1e6, 2),
+        "logged_and_sealed_values_a_cpu_second": round(values / ticking_s),
     }
 
 
 def measure(minutes: int = MINUTES) -> dict[str, Any]:
-    """Return the figures of both modes."""
+    """Return the figures of the cabinet in both modes and of the board."""
     return {
-        "load": f"cabinet, {minutes} simulated minutes, every batch acknowledged at once",
-        "live": asyncio.run(_run(minutes, live=True)),
-        "economy": asyncio.run(_run(minutes, live=False)),
+        "load": f"{minutes} simulated minutes of the cabinet, {BOARD_S} s of the board; acknowledged at once",
+        "cabinet_live": asyncio.run(_run(Cabinet(), minutes * 60, live=True)),
+        "cabinet_economy": asyncio.run(_run(Cabinet(), minutes * 60, live=False)),
+        "board_economy": asyncio.run(_run(FullBoard(), BOARD_S, live=False)),
     }
 
 
