@@ -21,7 +21,6 @@ import psutil
 from lentera.client import AsyncClient
 from lentera.demo.launch import (
     STATUS_FILE,
-    appears,
     cloud_part,
     cloud_settings,
     cloud_token,
@@ -131,6 +130,14 @@ class Machine:
         except (OSError, ValueError):
             return {}
 
+    async def appears(self, name: str) -> None:
+        """Wait until a file is there, for as long as every part lives."""
+
+        async def missing() -> str:
+            return "" if (self.folder / name).exists() else f"{name} is not there"
+
+        await self._until(START_WITHIN_S, missing)
+
     async def _until(self, limit_s: float, ask: Callable[[], Any]) -> None:
         trouble, give_up_at = "", time.monotonic() + limit_s
         while trouble := await ask():
@@ -148,7 +155,7 @@ class Machine:
     async def end(self) -> None:
         """Quieten the street, let the gateway deliver what it holds, and stop it and the cloud."""
         (self.folder / "quiet").touch()
-        await appears(self.folder / "quieted", WELL_WITHIN_S, "the street did not fall quiet")
+        await self.appears("quieted")
         for name in ("gateway", "cloud", "street"):
             went = await self.parts.stop(name, START_WITHIN_S)
             assert went, f"the {name} did not end by itself\n{self.logs()}"
@@ -190,11 +197,12 @@ async def _light(machine: Machine, port: int, seed: int) -> None:
     machine.url = f"http://127.0.0.1:{port}"
     await parts.start(_street(folder, port, seed))
     await parts.start(cloud_part(folder, TENANT, cloud_settings(options, folder, port) | registry))
-    await appears(folder / "street.json", START_WITHIN_S, "the street did not answer")
+    await machine.appears("street.json")
+    await machine.appears("token")
     machine.token = await cloud_token(folder, machine.url)
     await introduce_gateway(folder, machine.url, machine.token, StreetPlan().gateway)
     await parts.start(Part("gateway", "gateway", (str(folder / "gateway.yaml"),), folder / "gateway.log"))
-    await appears(folder / STATUS_FILE, START_WITHIN_S, "the gateway was not ready")
+    await machine.appears(str(STATUS_FILE))
     (folder / "energise").touch()
 
 
