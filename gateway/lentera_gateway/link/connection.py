@@ -49,6 +49,8 @@ WINDOW_BYTES: Final = 64 * 1024
 _MAX_TEXT: Final = 500
 _FEW_BATCHES: Final = 64
 _STATUS_LOOK_MS: Final = 30_000
+_GATHER_S: Final = 0.05
+"""What follows a report within this time goes with it in one packet: a command is accepted and begun at once."""
 
 Mode = Literal["live", "economy"]
 
@@ -279,6 +281,7 @@ class Connection:
                 self._reported_ms = self._reported_ms or parts.monotonic_ms()
             if not self._statuses:
                 await parts.updates.news.wait()
+                await asyncio.sleep(_GATHER_S)
 
     async def _speak(self) -> None:
         """Ask for the time now and then, say how we do, and that we are here where nothing else was said."""

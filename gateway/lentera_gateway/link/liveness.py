@@ -35,7 +35,7 @@ class LinkTiming:
     ping_every_s: float = 25.0
     time_every_s: float = 600.0
     say_within_s: float = SAY_WITHIN_S
-    unacknowledged_within_s: float = 14.0
+    unacknowledged_within_s: float = 12.0
     doubt_after_s: float = 15.0
     answer_within_s: float = 20.0
     acknowledge_within_s: float = 180.0

@@ -19,6 +19,7 @@ class LinkWebSocket(ClientConnection):
 
     meter: Callable[[int], None]
     """Told of every byte that passed since it was told last."""
+    _socket: Socket | None = None
     _counted = 0
     _due = False
 
@@ -44,8 +45,7 @@ class LinkWebSocket(ClientConnection):
 
     def look(self) -> TcpCount | None:
         """Ask the kernel how this connection does, and count what passed since the last look."""
-        found: Any = self.transport.get_extra_info("socket")
-        seen = None if found is None else tcp_count(cast(Socket, found))
+        seen = None if self._socket is None else tcp_count(self._socket)
         if seen is not None and seen.air_bytes > self._counted:
             self.meter(seen.air_bytes - self._counted)
             self._counted = seen.air_bytes
@@ -54,6 +54,8 @@ class LinkWebSocket(ClientConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to count: the handshake of TLS is over by now and stands in the kernel's count."""
         super().connection_made(transport)
+        found: Any = transport.get_extra_info("socket")  # kept: a TLS transport that is lost no longer has it
+        self._socket = cast(Socket | None, found)
         self.look()
 
     def connection_lost(self, exc: Exception | None) -> None:

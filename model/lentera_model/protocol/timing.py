@@ -6,7 +6,7 @@ pass more often than that; each thing that passes costs its bytes on the SIM, so
 
 from typing import Final
 
-SAY_WITHIN_S: Final = 40.0
+SAY_WITHIN_S: Final = 45.0
 """A gateway says something at least this often: a Beat, where nothing else was to be said."""
-SILENT_S: Final = 55.0
+SILENT_S: Final = 57.0
 """A gateway from which nothing came for so long is gone; those of version 1 ask for the time each 25 s."""
