@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 HOUR_MS: Final = 3_600_000
@@ -105,6 +106,23 @@ class Completeness:
         """The part of what is due that is there or known to be unchanged, 0 to 1; None where nothing is due."""
         return None if not self.expected else (self.expected - self.missing) / self.expected
 
+    def times(self, number: int) -> Completeness:
+        """Return the sum of so many of the same."""
+        if number == 1:
+            return self
+        reasons = {reason: count * number for reason, count in self.reasons.items()}
+        return Completeness(
+            self.declared,
+            self.expected * number,
+            self.received * number,
+            self.unchanged * number,
+            self.estimated * number,
+            self.missing * number,
+            self.extra * number,
+            self.unscheduled * number,
+            reasons,
+        )
+
     def __add__(self, other: Completeness) -> Completeness:
         """Add two sums."""
         return Completeness(
@@ -159,34 +177,37 @@ class HourFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """The paces that govern a quantity within an hour, each with its part of the hour in milliseconds."""
+    """What governs some quantities within an hour.
 
-    parts: tuple[tuple[Pace, int], ...]
+    Attributes:
+        expected: values of each that the paces let expect. Rounded down: where an interval does not divide the hour, an
+            hour has one value more at times.
+        intervals: of the paces that hold. every_ms: the last of them. heartbeat_ms: the longest.
+    """
 
-    @property
-    def every_ms(self) -> int:
-        return self.parts[-1][0].every_ms
-
-    @property
-    def heartbeat_ms(self) -> int:
-        return max(pace.heartbeat_ms for pace, _ in self.parts)
-
-    @property
-    def expected(self) -> int:
-        """Round down: where an interval does not divide the hour, an hour has one value more at times."""
-        return int(sum(part_ms / pace.every_ms for pace, part_ms in self.parts))
+    expected: int
+    intervals: frozenset[int]
+    every_ms: int
+    heartbeat_ms: int
 
 
 def hour_of(facts: HourFacts) -> dict[str, Completeness]:
     """Return how complete each quantity of a device is in an hour; every quantity that is due or stored is there."""
-    due = _due(facts)
-    best: dict[_Due, int] = {}
-    for name, one in due.items():
-        best[one] = max(best.get(one, 0), facts.received.get(name, 0))
-    found = {name: _judge(one, facts.received.get(name, 0), best[one], facts) for name, one in due.items()}
-    for name, count in facts.received.items():
-        if name not in found:
-            found[name] = Completeness(unscheduled=count)
+    return {name: one for names, one in groups_of(facts) for name in names}
+
+
+def groups_of(facts: HourFacts) -> list[tuple[list[str], Completeness]]:
+    """Return the same with quantities of equal counts together: most of a device's are."""
+    found: list[tuple[list[str], Completeness]] = []
+    received, scheduled = facts.received, set[str]()
+    for due, names in _due(tuple(_in_force(facts)), facts.quantities):
+        scheduled.update(names)
+        alike: dict[int, list[str]] = {}
+        for name in names:
+            alike.setdefault(received.get(name, 0), []).append(name)
+        best = max(alike)
+        found += [(same, _judge(due, count, best, facts)) for count, same in alike.items()]
+    found += [([name], Completeness(unscheduled=count)) for name, count in received.items() if name not in scheduled]
     return found
 
 
@@ -204,27 +225,41 @@ def _in_force(facts: HourFacts) -> Iterator[tuple[PaceVersion, int]]:
             yield version, part_ms
 
 
-def _due(facts: HourFacts) -> dict[str, _Due]:
+@lru_cache(maxsize=4096)  # a street has few kinds of devices, and their paces hold for months
+def _due(
+    in_force: tuple[tuple[PaceVersion, int], ...], quantities: frozenset[str]
+) -> tuple[tuple[_Due, tuple[str, ...]], ...]:
+    """Return what governs which quantities."""
     parts: dict[str, list[tuple[Pace, int]]] = {}
-    for version, part_ms in _in_force(facts):
+    for version, part_ms in in_force:
         named = {name for pace in version.paces for name in pace.quantities}
         for pace in version.paces:
-            names = pace.quantities or tuple(facts.quantities - named - EVENTS) or (ANYTHING,)
+            names = pace.quantities or tuple(quantities - named - EVENTS) or (ANYTHING,)
             for name in names:
                 parts.setdefault(name, []).append((pace, part_ms))
     if len(parts) > 1:
         parts.pop(ANYTHING, None)
-    return {name: _Due(tuple(found)) for name, found in parts.items()}
+    groups: dict[tuple[tuple[Pace, int], ...], list[str]] = {}
+    for name in sorted(parts):
+        groups.setdefault(tuple(parts[name]), []).append(name)
+    return tuple((_due_of(group), tuple(names)) for group, names in groups.items())
+
+
+def _due_of(parts: tuple[tuple[Pace, int], ...]) -> _Due:
+    return _Due(
+        int(sum(part_ms / pace.every_ms for pace, part_ms in parts)),
+        frozenset(pace.every_ms for pace, _ in parts),
+        parts[-1][0].every_ms,
+        max(pace.heartbeat_ms for pace, _ in parts),
+    )
 
 
 def _judge(due: _Due, received: int, best: int, facts: HourFacts) -> Completeness:
     expected, reads = _expected(due, received, facts)
-    uncovered = expected - reads.expected
-    possible = reads.answered + uncovered
-    if not reads.tallies and due.heartbeat_ms:
-        unchanged = _unchanged(due, expected, received) if received else 0
-    else:
-        unchanged = _unchanged(due, reads.answered, received) if due.heartbeat_ms else 0
+    possible = reads.answered + expected - reads.expected
+    unchanged = 0
+    if due.heartbeat_ms and (reads.tallies or received):
+        unchanged = _unchanged(due, reads.answered if reads.tallies else expected, received)
     stored = min(received, possible)
     unchanged = min(unchanged, possible - stored)
     missing = expected - stored - unchanged
@@ -243,7 +278,7 @@ def _expected(due: _Due, received: int, facts: HourFacts) -> tuple[int, ReadCoun
     hour); else what the pace lets expect, and the count covers a part of it.
     """
     planned = due.expected
-    counts = [facts.reads[every_ms] for every_ms in {pace.every_ms for pace, _ in due.parts} if every_ms in facts.reads]
+    counts = [facts.reads[every_ms] for every_ms in due.intervals if every_ms in facts.reads]
     if not counts:
         # Longer than an hour: the hour in which a value falls is not known beforehand.
         is_slow = due.every_ms > HOUR_MS

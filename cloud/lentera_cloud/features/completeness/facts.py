@@ -82,7 +82,7 @@ class Facts:
             for hour_ms, count in counts.items():
                 received.setdefault(hour_ms, {})[quantity] = count
         versions = self.versions.get(name, ())
-        quantities = self.quantities.get(name, frozenset()) | self.counts.get(name, {}).keys()
+        quantities = frozenset(self.quantities.get(name, frozenset()) | self.counts.get(name, {}).keys())
         silent_ms = device.online_changed_at_ms if device.online is False else None
         absences = self.absences.get(name, ())
         on_the_way_ms = self.on_the_way_from_ms.get(device.gateway_id, 0)

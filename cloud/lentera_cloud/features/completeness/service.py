@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lentera_cloud.domain.completeness import NOTHING, Completeness, hour_of
+from lentera_cloud.domain.completeness import NOTHING, Completeness, groups_of
 from lentera_cloud.domain.problems import ProblemCode
 from lentera_cloud.features.completeness.asking import MAX_DEVICE_HOURS, Question, Request, question, too_much
 from lentera_cloud.features.completeness.facts import Facts, Sources, gather
@@ -82,18 +82,17 @@ def reckon(q: Question, facts: Facts) -> Answer:
     items: dict[Subject, Item] = {}
     steps = dict.fromkeys(map(q.step_of, q.hours), NOTHING)
     for device in facts.devices:
-        if q.by != "quantity":  # also one of which nothing at all is known
-            subject = _subject(q, device, "")
-            items.setdefault(subject, Item(subject, steps=dict(steps)))
         for hour_ms, known in facts.of(device, q.hours):
             step_ms = q.step_of(hour_ms)
-            for quantity, one in hour_of(known).items():
-                if q.quantities and quantity not in q.quantities:
-                    continue
-                subject = _subject(q, device, quantity)
-                if subject not in items:
-                    items[subject] = Item(subject, steps=dict(steps))
-                items[subject].steps[step_ms] += one
+            for names, one in groups_of(known):
+                asked = [name for name in names if name in q.quantities] if q.quantities else names
+                if q.by == "quantity":
+                    for name in asked:
+                        _item(items, (device.gateway_id, device.device_id, name), steps).steps[step_ms] += one
+                elif asked:
+                    _item(items, _subject(q, device), steps).steps[step_ms] += one.times(len(asked))
+        if q.by != "quantity":
+            _item(items, _subject(q, device), steps)  # also one of which nothing at all is known
     total = NOTHING
     for item in items.values():
         item.total = sum(item.steps.values(), NOTHING)
@@ -101,10 +100,15 @@ def reckon(q: Question, facts: Facts) -> Answer:
     return Answer(total, sorted(items.values(), key=_worst_first))
 
 
-def _subject(q: Question, device: DeviceRow, quantity: str) -> Subject:
-    if q.by == "gateway":
-        return device.gateway_id, "", ""
-    return device.gateway_id, device.device_id, quantity if q.by == "quantity" else ""
+def _subject(q: Question, device: DeviceRow) -> Subject:
+    return device.gateway_id, "" if q.by == "gateway" else device.device_id, ""
+
+
+def _item(items: dict[Subject, Item], subject: Subject, steps: Mapping[int, Completeness]) -> Item:
+    item = items.get(subject)
+    if item is None:
+        item = items[subject] = Item(subject, steps=dict(steps))
+    return item
 
 
 def _worst_first(item: Item) -> tuple[bool, float, int, Subject]:
