@@ -67,9 +67,13 @@ class InfluxSeries:
                 when).
             StoreRefusedError: a reading that no store may hold, or that InfluxDB refuses.
         """
-        bucket, records = bucket_of(tenant), to_records(readings)
-        for body in chunks(records, CHUNK_VALUES):
-            await self._run(lambda body=body: self._influx.write(bucket, body))
+        bucket = bucket_of(tenant)
+
+        def write() -> None:
+            for body in chunks(to_records(readings), CHUNK_VALUES):
+                self._influx.write(bucket, body)
+
+        await self._run(write)
 
     async def latest(self, tenant: str, devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
         """Return the newest value of each quantity of each device that has any."""

@@ -1,11 +1,13 @@
 """Receipts of stored batches and counts of refused readings in SQL."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any, Final
 
-from sqlalchemy import and_, delete, insert
+from sqlalchemy import and_, delete, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import refusal_of, upsert
@@ -14,6 +16,9 @@ from lentera_cloud.adapters.sql.tables import gateway, receipt_range, refusal
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.ports import RefusalCount
 from lentera_model.batch import BatchKey
+
+_EPOCHS_A_WRITE: Final = 100
+"""Gateways' epochs in one transaction; bounds the statement."""
 
 
 class SqlReceipts:
@@ -36,9 +41,11 @@ class SqlReceipts:
         sequences = defaultdict[tuple[str, int], list[int]](list)
         for key in keys:
             sequences[key.gateway, key.epoch].append(key.sequence)
-        async with self._database.write() as connection:
-            for gateway_id, epoch in sorted(sequences):  # one order for all, so that no two wait for each other
-                await _merge(connection, tenant, gateway_id, epoch, sequences[gateway_id, epoch], now_ms)
+        where = sorted(sequences)
+        for at in range(0, len(where), _EPOCHS_A_WRITE):
+            part = {one: sequences[one] for one in where[at : at + _EPOCHS_A_WRITE]}
+            async with self._database.write() as connection:
+                await _merge(connection, tenant, part, now_ms)
 
     async def note_refusals(self, tenant: str, refusals: Sequence[RefusalCount]) -> None:
         """See the port."""
@@ -71,20 +78,39 @@ class SqlReceipts:
 
 
 async def _merge(
-    connection: AsyncConnection, tenant: str, gateway_id: str, epoch: int, sequences: list[int], now_ms: int
+    connection: AsyncConnection, tenant: str, sequences: Mapping[tuple[str, int], Sequence[int]], now_ms: int
 ) -> None:
-    """Write the ranges that touch these numbers anew, merged."""
-    await connection.execute(rows_of(tenant, gateway, gateway.c.gateway_id == gateway_id).with_for_update())
-    touching = and_(
+    """Write the ranges that touch these numbers of some gateways' epochs anew, merged."""
+    names = sorted({gateway_id for gateway_id, _ in sequences})
+    # One order for all, so that no two wait for each other.
+    locked = rows_of(tenant, gateway, gateway.c.gateway_id.in_(names)).order_by(gateway.c.gateway_id).with_for_update()
+    await connection.execute(locked)
+    touching = or_(*(_touching(*where, numbers) for where, numbers in sequences.items()))
+    before = defaultdict[tuple[str, int], list[tuple[int, int]]](list)
+    for row in await connection.execute(rows_of(tenant, receipt_range, touching)):
+        before[row.gateway_id, row.epoch].append((row.first, row.last))
+    rows: list[dict[str, Any]] = []
+    for (gateway_id, epoch), numbers in sequences.items():
+        merged = IntervalSet(before[gateway_id, epoch])
+        merged.update(numbers)
+        common = {"tenant": tenant, "gateway_id": gateway_id, "epoch": epoch, "changed_at_ms": now_ms}
+        rows += [common | {"first": first, "last": last} for first, last in merged]
+    kept = {(row["gateway_id"], row["epoch"], row["first"]) for row in rows}
+    swallowed = [
+        and_(receipt_range.c.gateway_id == one[0], receipt_range.c.epoch == one[1], receipt_range.c.first == first)
+        for one, ranges in before.items()
+        for first, _ in ranges
+        if (*one, first) not in kept
+    ]
+    for at in range(0, len(swallowed), _EPOCHS_A_WRITE):
+        await connection.execute(removal_of(tenant, receipt_range, or_(*swallowed[at : at + _EPOCHS_A_WRITE])))
+    await upsert(connection, receipt_range, rows, ("last", "changed_at_ms"))
+
+
+def _touching(gateway_id: str, epoch: int, numbers: Sequence[int]) -> ColumnElement[bool]:
+    return and_(
         receipt_range.c.gateway_id == gateway_id,
         receipt_range.c.epoch == epoch,
-        receipt_range.c.first <= max(sequences) + 1,
-        receipt_range.c.last >= min(sequences) - 1,
+        receipt_range.c.first <= max(numbers) + 1,
+        receipt_range.c.last >= min(numbers) - 1,
     )
-    rows = await connection.execute(rows_of(tenant, receipt_range, touching))
-    merged = IntervalSet((row.first, row.last) for row in rows)
-    merged.update(sequences)
-    await connection.execute(removal_of(tenant, receipt_range, touching))
-    common = {"tenant": tenant, "gateway_id": gateway_id, "epoch": epoch, "changed_at_ms": now_ms}
-    new = [common | {"first": first, "last": last} for first, last in merged]
-    await connection.execute(insert(receipt_range), new)

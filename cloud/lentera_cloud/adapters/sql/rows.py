@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row, Table, Text, bindparam, func, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lentera_cloud.domain.roles import Role
 from lentera_cloud.ports import ApiToken, CommandRow, DeviceRow, GatewayRow, RefusalCount
 from lentera_model.commands import ConfirmedBy, Execution, ExecutionState, Reason
+
+_ROWS_AS_JSON = 16
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
@@ -97,12 +99,30 @@ async def upsert(
     """Insert rows; where the primary key exists, replace only the named columns (none: leave the row alone)."""
     if not rows:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
     keys = list(table.primary_key.columns)
+    if connection.dialect.name == "sqlite":
+        statement, given = _in_sqlite(table, rows)
+    else:
+        statement, given = postgresql.insert(table), [dict(row) for row in rows]
     if replace:
         new = {name: statement.excluded[name] for name in replace}
         statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
-    await connection.execute(statement, [dict(row) for row in rows])
+    await connection.execute(statement, given)
+
+
+def _in_sqlite(table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[sqlite.Insert, Any]:
+    """Insert rows in SQLite, many of them as one parameter.
+
+    As parameters row by row each of them gives Python's lock away and has to win it back from the event loop.
+    """
+    statement = sqlite.insert(table)
+    if len(rows) < _ROWS_AS_JSON or any(isinstance(one, bytes) for one in rows[0].values()):
+        return statement, [dict(row) for row in rows]
+    names = list(rows[0])
+    each = func.json_each(bindparam("rows", type_=Text)).table_valued("value", name="given")
+    columns = [func.json_extract(each.c.value, f"$[{at}]") for at in range(len(names))]
+    chosen = select(*columns).where(true())  # any tenant: no table is read; SQLite's upsert asks for a WHERE
+    values = json.dumps([[row[name] for name in names] for row in rows])
+    return statement.from_select(names, chosen, include_defaults=False), {"rows": values}

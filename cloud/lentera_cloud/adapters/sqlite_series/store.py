@@ -71,9 +71,12 @@ class SqliteSeries:
             StoreUnavailableError: disk full, file locked or damaged; nothing is stored, try the same again.
             StoreRefusedError: a reading that no store may hold; nothing is stored.
         """
-        records = to_records(readings)
-        if records:
-            await self._on_writer(tenant, lambda: self._files.writer(tenant).store(records))
+
+        def store() -> None:
+            if records := to_records(readings):
+                self._files.writer(tenant).store(records)
+
+        await self._on_writer(tenant, store)
 
     async def latest(self, tenant: str, devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
         """Return the newest value of each quantity of each device that has any."""

@@ -17,6 +17,9 @@ _COLUMN_SET: Final = (
     "INSERT OR IGNORE INTO column_set (columns) VALUES (?)",
     "SELECT id FROM column_set WHERE columns = ?",
 )
+_INSERT: Final = "INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?)"
+_INSERTS: Final = tuple((rows, _INSERT + ", (?, ?, ?, ?)" * (rows - 1)) for rows in (256, 16, 1))
+"""For so many rows at once: each statement gives Python's lock away and has to win it back from other threads."""
 _HOUR_OF_ROWS: Final = (
     "SELECT at_ms, quality, data FROM row WHERE series = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms"
 )
@@ -69,10 +72,17 @@ class FileWriter:
         with transaction(self._connection):
             rows = [(self._series_id(record, fresh), record.at_ms, record.quality, record.data) for record in records]
             rows.sort(key=lambda row: row[:2])
-            self._connection.executemany("INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?)", rows)
+            self._insert(rows)
         if len(self._series) > _MAX_CACHED_SERIES:
             self._series.clear()
         self._series.update(fresh)  # only now: a rolled back id must not be remembered
+
+    def _insert(self, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+        at = 0
+        for size, statement in _INSERTS:
+            while len(rows) - at >= size:
+                self._connection.execute(statement, [field for row in rows[at : at + size] for field in row])
+                at += size
 
     def _series_id(self, record: Record, fresh: dict[tuple[str, ColumnSet], int]) -> int:
         key = (record.device, record.columns)

@@ -1,16 +1,19 @@
 """Group commit: what the links of a tenant bring at the same time is written together, then answered together."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.events import ReadingsStored
 from lentera_cloud.domain.judgement import DeviceRefusal, RefusalCode
+from lentera_cloud.domain.spans import Range
 from lentera_cloud.features.ingest.second_values import DeviceRows, sift, spans_of
+from lentera_cloud.features.ingest.turns import Turn, Turns
 from lentera_cloud.kit.patience import until_available, waits_s
 from lentera_cloud.kit.texts import without_controls
 from lentera_cloud.ports import Clock, RefusalCount, Registry, StoreRefusedError, StoreUnavailableError, TimeSeries
@@ -18,7 +21,11 @@ from lentera_model.batch import BatchKey
 from lentera_model.readings import Reading
 
 MAX_GROUP_BATCHES = 500
-MAX_GROUP_READINGS = 20_000
+MAX_GROUP_VALUES = 100_000
+GROUPS_AT_ONCE = 3
+"""One that is claimed, one that the store writes, one that is noted."""
+LARGE_GROUP_VALUES = MAX_GROUP_VALUES // 4
+"""What waits is written beside a group under way if it has so many values; less of it waits to be written together."""
 
 _Result = TypeVar("_Result")
 
@@ -49,6 +56,11 @@ class Pending:
     refused: tuple[DeviceRefusal, ...]
     done: asyncio.Future[Verdict]
     store_refused: list[DeviceRefusal] = field(default_factory=list)
+    values: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the values."""
+        self.values = sum([len(reading.values) for reading in self.readings])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,11 @@ def refusal_counts(key: BatchKey, refused: Sequence[DeviceRefusal], now_ms: int)
 
 
 class GroupWriter:
-    """Writes one tenant's batches: claim their times, store, note, then answer. One task; the newest wait their turn.
+    """Writes one tenant's batches: claim their times, store, note, then answer.
 
-    While a store is away the group in hand is tried again and again; nothing is answered and nothing is dropped.
+    A few groups are written at a time, so that the registry, the store and this process work at once; a group whose
+    times overlap those of an older one, device by device, waits for it, because it looks for what that one stores.
+    While a store is away the groups in hand are tried again and again; nothing is answered and nothing is dropped.
     """
 
     def __init__(
@@ -82,40 +96,73 @@ class GroupWriter:
         clock: Clock,
         publish: Callable[[object], Awaitable[None]],
     ) -> None:
-        """Begin without a task; :meth:`run` is the task.
-
-        ``trouble`` says what the writer is stuck on while it is (for the health answer), else it is None.
-        """
+        """Begin without a task; :meth:`run` is the task."""
         self._tenant = tenant
         self._series = series
         self._registry = registry
         self._clock = clock
         self._publish = publish
-        self._queue: asyncio.Queue[Pending] = asyncio.Queue()
-        self.trouble: str | None = None
+        self._waiting: deque[Pending] = deque()
+        self._waiting_values = 0
+        self._under_way = 0
+        self._changed = asyncio.Event()
+        self._turns = Turns()
+        self._stuck: dict[asyncio.Task[Any] | None, str] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """What a group in hand is stuck on while it is (for the health answer), else None."""
+        return next(iter(self._stuck.values()), None)
 
     def submit(self, pending: Pending) -> None:
         """Queue a batch; the caller's byte budget bounds how many there can be."""
-        self._queue.put_nowait(pending)
+        self._waiting.append(pending)
+        self._waiting_values += pending.values
+        self._changed.set()
 
     async def run(self) -> None:
         """Write groups until cancelled; a group that fails is tried again, whatever it failed with."""
-        while True:
-            group = [await self._queue.get()]
-            rows = len(group[0].readings)
-            while not self._queue.empty() and len(group) < MAX_GROUP_BATCHES and rows < MAX_GROUP_READINGS:
-                group.append(self._queue.get_nowait())
-                rows += len(group[-1].readings)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                while not self._may_begin():
+                    self._changed.clear()
+                    await self._changed.wait()
+                group = self._next_group()
+                self._under_way += 1
+                tasks.create_task(self._write(group, self._turns.take(_ranges(group))))
+
+    def _may_begin(self) -> bool:
+        """Say whether a group is to be written now: what is little waits while another is under way."""
+        if not self._waiting or self._under_way >= GROUPS_AT_ONCE:
+            return False
+        return self._under_way == 0 or self._waiting_values >= LARGE_GROUP_VALUES
+
+    def _next_group(self) -> list[Pending]:
+        group: list[Pending] = []
+        values = 0
+        while self._waiting and len(group) < MAX_GROUP_BATCHES and values < MAX_GROUP_VALUES:
+            group.append(self._waiting.popleft())
+            values += group[-1].values
+        self._waiting_values -= values
+        return group
+
+    async def _write(self, group: Sequence[Pending], turn: Turn) -> None:
+        try:
+            await turn.come()
             for wait_s in waits_s():
                 try:
                     await self._commit(group)
                 except Exception as error:  # noqa: BLE001 - the supervised boundary: a dead writer stores nothing more
-                    self.trouble = "ingest"
+                    self._stuck[asyncio.current_task()] = "ingest"
                     _log.error("writer_crashed", tenant=self._tenant, batches=len(group), exc_info=error)
                     await asyncio.sleep(wait_s)
                 else:
-                    self.trouble = None
                     break
+        finally:
+            self._stuck.pop(asyncio.current_task(), None)
+            turn.end()
+            self._under_way -= 1
+            self._changed.set()
 
     async def _commit(self, group: Sequence[Pending]) -> None:
         for pending in group:
@@ -193,13 +240,13 @@ class GroupWriter:
             except StoreRefusedError:
                 raise
             except StoreUnavailableError:
-                self.trouble = store
+                self._stuck[asyncio.current_task()] = store
                 raise
             except Exception as error:
-                self.trouble = store
+                self._stuck[asyncio.current_task()] = store
                 _log.error("store_failed_unexpectedly", store=store, tenant=self._tenant, exc_info=error)
                 raise StoreUnavailableError(f"the {store} store failed unexpectedly: {error!r}") from error
-            self.trouble = None
+            self._stuck.pop(asyncio.current_task(), None)
             return result
 
         return await until_available(store, attempt)
@@ -231,6 +278,18 @@ def _devices(pending: Pending) -> int:
 
 def _is_refused(parcel: _Parcel) -> bool:
     return any(one.device == parcel.device for one in parcel.batch.store_refused)
+
+
+def _ranges(group: Sequence[Pending]) -> dict[str, list[Range]]:
+    """Return the times of each device that each batch of a group covers."""
+    found: dict[str, list[Range]] = {}
+    for pending in group:
+        times: dict[str, list[int]] = {}
+        for reading in pending.readings:
+            times.setdefault(reading.device, []).append(reading.at_ms)
+        for device, own in times.items():
+            found.setdefault(device, []).append((min(own), max(own)))
+    return found
 
 
 def _parcels(pending: Pending) -> list[_Parcel]:
