@@ -132,6 +132,45 @@ class Series(_Answer, frozen=True, kw_only=True):
     truncated: bool = False
 
 
+class Counts(_Answer, frozen=True, kw_only=True):
+    """Numbers of values; `expected` (None: nobody knows) is received + unchanged + estimated + missing."""
+
+    expected: int | None
+    received: int
+    unchanged: int
+    estimated: int
+    missing: int
+    extra: int = 0
+    unscheduled: int = 0
+    complete_percent: float | None = None
+    reasons: dict[str, int] = {}
+
+
+class CountsAt(Counts, frozen=True, kw_only=True):
+    """The numbers of the hour or day that begins at `at`."""
+
+    at: datetime
+
+
+class CompletenessItem(Counts, frozen=True, kw_only=True):
+    """The numbers of a gateway, a device or a quantity of a device, and of each of its steps in time order."""
+
+    gateway_id: str
+    device_id: str | None = None
+    quantity: str | None = None
+    steps: list[CountsAt] = []
+
+
+class Completeness(_Answer, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
+    """GET /v1/completeness: items, the worst first; `next_offset` is where the next page begins, None on the last."""
+
+    start: datetime
+    end: datetime
+    total: Counts
+    items: list[CompletenessItem]
+    next_offset: int | None = None
+
+
 class Items(_Answer, frozen=True, kw_only=True):
     """A page of raw items, decoded further by the call that asked for them."""
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from lentera.answers import Command, Device, Gateway, Health, Problem, Series
+from lentera.answers import Command, Completeness, Device, Gateway, Health, Problem, Series
 from lentera.errors import (
     ApiError,
     CloudTroubleError,
@@ -125,6 +125,16 @@ def series(
     params += _params(from_=rfc3339(start), to=rfc3339(end), every=every, aggregate=aggregate if every else None)
     params.append(("format", "csv" if as_csv else "json"))
     return Call("GET", "/v1/series", str if as_csv else Series, params=tuple(params), timeout_s=60)
+
+
+def completeness(
+    devices: Sequence[str], start: str, end: str, *, by: str, step: str, utc_offset: str, offset: int = 0
+) -> Call[Completeness]:
+    """How complete readings are; `start` and `end` as the API takes them: RFC 3339, `-7d`, `now`."""
+    params = [("device", name) for name in devices]
+    params += _params(from_=start, to=end, by=by, step=step, utc_offset=utc_offset, limit="1000")
+    params += [("offset", str(offset))] if offset else []
+    return Call("GET", "/v1/completeness", Completeness, params=tuple(params), timeout_s=60)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from lentera import calls
-from lentera.answers import Command, Device, Gateway, Health, Series
+from lentera.answers import Command, Completeness, Device, Gateway, Health, Series
 from lentera.calls import Call, read_answer
 from lentera.errors import UnreachableError
 from lentera.language import reader_words
@@ -194,6 +194,24 @@ class Client(_Common):
     ) -> str:
         """The same as series(), as the CSV text that the API makes."""
         return self._do(calls.series(device_id, quantities, start, end, every=every, aggregate=aggregate, as_csv=True))
+
+    def completeness(
+        self,
+        device_ids: Sequence[str] = (),
+        start: str = "-1d",
+        end: str = "now",
+        *,
+        by: str = "device",
+        step: str = "all",
+        utc_offset: str = "+00:00",
+        offset: int = 0,
+    ) -> Completeness:
+        """How many values were due in whole hours, are there, and why the others are missing; the worst item first.
+
+        `by` gateway, device or quantity makes the items; `step` hour or day cuts their time; no device means all.
+        """
+        call = calls.completeness(device_ids, start, end, by=by, step=step, utc_offset=utc_offset, offset=offset)
+        return self._do(call)
 
 
 class AsyncClient(_Common):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from lentera.words_commission import COMMISSION
+from lentera.words_completeness import COMPLETENESS
 from lentera.words_device import DEVICE
 from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
@@ -27,6 +28,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **HELP,
     **ERRORS,
     **COMMISSION,
+    **COMPLETENESS,
     **DOCTOR,
     **DEVICE,
     **JOURNAL,

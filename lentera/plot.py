@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
+LEVELS = _EIGHTHS[1:]
+"""Blocks from the lowest to the full one."""
 
 
 def sparkline(values: Sequence[float | None], width: int) -> str:
