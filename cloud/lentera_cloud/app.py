@@ -26,6 +26,7 @@ from lentera_cloud.features.commands import routes as command_routes
 from lentera_cloud.features.commands.service import CommandsService
 from lentera_cloud.features.completeness import routes as completeness_routes
 from lentera_cloud.features.completeness.facts import Sources
+from lentera_cloud.features.completeness.figures import LastHour
 from lentera_cloud.features.completeness.service import CompletenessService
 from lentera_cloud.features.conflicts import routes as conflict_routes
 from lentera_cloud.features.conflicts.service import ConflictsService
@@ -40,6 +41,7 @@ from lentera_cloud.features.health import routes as health_routes
 from lentera_cloud.features.health.service import HealthService
 from lentera_cloud.features.ingest import routes as ingest_routes
 from lentera_cloud.features.ingest.context import LinkContext
+from lentera_cloud.features.ingest.door import Door
 from lentera_cloud.features.ingest.hub import LinkHub
 from lentera_cloud.features.ingest.presence import Presence
 from lentera_cloud.features.ingest.service import IngestService
@@ -50,12 +52,13 @@ from lentera_cloud.features.series.service import SeriesService
 from lentera_cloud.kit import docs, openapi, problems
 from lentera_cloud.kit.background import BackgroundJobs, Job
 from lentera_cloud.kit.bodies import BodyLimit
+from lentera_cloud.kit.crowding import RequestGate
 from lentera_cloud.kit.events import EventBus
 from lentera_cloud.kit.identity import Identity
 from lentera_cloud.kit.maintenance import maintenance_jobs
 from lentera_cloud.kit.patience import until_available
 from lentera_cloud.kit.secret import load_secret
-from lentera_cloud.kit.stores import StoreState, WatchedSeries
+from lentera_cloud.kit.stores import BoundedReads, StoreState, WatchedSeries
 from lentera_cloud.kit.times import SystemClock
 from lentera_cloud.ports import Clock, Registry, Signals, StoreUnavailableError, TimeSeries
 from lentera_cloud.relay import Relay
@@ -71,6 +74,8 @@ UNSENT_EVERY_S = 1.0
 BEATS_A_LEASE = 3
 """A replica's lease outlives two beats that are missed."""
 LEAVE_WITHIN_S = 1.0
+READS_AT_ONCE = 3
+"""Questions of people to the series store at the same time; both stores have more threads than that for reading."""
 BATCH_SLACK_BYTES = 4 << 10
 """Over the limit of a batch by less than this, its route says what a batch may have."""
 
@@ -124,7 +129,8 @@ class Cloud:
         self.hub = LinkHub()
         publish = self.bus.publish
         self.presence = Presence(self.hub, registry.links, clock, self.replica, settings.replica_lease_s * 1000)
-        self.latest = LatestValues(self.series, clock, self.presence.sole_since_ms)
+        self.asked = BoundedReads(self.series, READS_AT_ONCE, settings.api_requests)
+        self.latest = LatestValues(self.asked, clock, self.presence.sole_since_ms)
         self.ingest = IngestService(
             registry, self.series, clock, publish, settings.ingest_budget_bytes, settings.future_tolerance_s * 1000
         )
@@ -132,7 +138,8 @@ class Cloud:
         self.devices = DevicesService(registry, self.latest, clock, self.presence.of, publish)
         self.gateways = GatewaysService(registry, clock, self.presence.of, publish)
         self.health = HealthService(registry, self.registry_state, self.series_state, lambda: self.ingest.trouble)
-        self.links = LinkContext(registry, self.ingest, self.hub, self.presence, clock, publish)
+        self.door = Door(settings.max_links, settings.links_opening)
+        self.links = LinkContext(registry, self.ingest, self.hub, self.presence, self.door, clock, publish)
         self.relay = Relay(
             signals or open_signals(settings, self.replica),
             registry,
@@ -304,15 +311,18 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state = app.state
     state.cloud, state.identity, state.links = cloud, identity, cloud.links
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
-    state.series = SeriesService(cloud.series, cloud.registry.devices, cloud.clock)
+    state.series = SeriesService(cloud.asked, cloud.registry.devices, cloud.clock)
     sources = Sources(cloud.registry, cloud.series, cloud.latest.of, cloud.presence.of, cloud.registry.gaps)
     state.completeness = CompletenessService(sources, cloud.clock)
     state.conflicts = ConflictsService(cloud.registry.conflicts, cloud.clock)
     state.gaps = GapsService(cloud.registry.gaps, cloud.registry.gateways, cloud.clock)
-    state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts, cloud.registry.gaps)
+    figures = [LastHour(sources, cloud.clock).figures]
+    state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts, cloud.registry.gaps, figures)
     state.health = cloud.health
     problems.install(app)
+    limits = cloud.settings
     app.add_middleware(BodyLimit, limits={"/v1/batches": DEFAULT_LIMITS.sealed_bytes + BATCH_SLACK_BYTES})
+    app.add_middleware(RequestGate, at_once=limits.api_requests, by_path={"/v1/batches": limits.batch_posts})
     docs.install(app)
     openapi.install(app)
     for routes in (device_routes, command_routes, series_routes, conflict_routes, gateway_routes, ingest_routes):

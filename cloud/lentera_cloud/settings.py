@@ -62,6 +62,32 @@ class Settings(BaseSettings):
         ge=1 << 20,
         description="Bytes of batches that may wait for the store before the cloud stops reading from its links.",
     )
+    max_links: int = Field(
+        default=5_000,
+        ge=1,
+        le=15_000,
+        description="Links that one process holds; who comes beyond is answered 503 and when to come again.",
+    )
+    links_opening: int = Field(
+        default=200,
+        ge=1,
+        le=5_000,
+        description="Links on their way from the request to the answered Hello at the same time; who comes beyond is "
+        "answered 503 with a moment of its own to come again.",
+    )
+    batch_posts: int = Field(
+        default=32,
+        ge=1,
+        le=1_000,
+        description="Posted batches under way at the same time; one more is answered 503 before its body is read.",
+    )
+    api_requests: int = Field(
+        default=500,
+        ge=10,
+        le=10_000,
+        description="Other requests under way at the same time, those that wait for a command among them; one more is "
+        "answered 503 at once.",
+    )
     replica_lease_s: int = Field(
         default=15,
         ge=3,

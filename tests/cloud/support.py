@@ -164,9 +164,9 @@ class TestLink:
                 if isinstance(message, kind):
                     return message
 
-    async def hello(self, *devices: DeviceDeclaration) -> Welcome:
+    async def hello(self, *devices: DeviceDeclaration, within_s: float = 5) -> Welcome:
         await self.say(Hello([1], [1], "0.1.0", BOOT, 1, 1, list(devices or (LAMP, METER))))
-        message = await asyncio.wait_for(self.next(), 5)
+        message = await asyncio.wait_for(self.next(), within_s)
         assert isinstance(message, Welcome), message
         return message
 

@@ -25,6 +25,7 @@ class ProblemCode(StrEnum):
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
     STORE_UNAVAILABLE = "store_unavailable"
+    BUSY = "busy"
     INTERNAL = "internal"
 
 
@@ -47,6 +48,7 @@ PROBLEMS: dict[ProblemCode, tuple[HTTPStatus, str]] = {
     ProblemCode.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
     ProblemCode.TOO_SLOW: (HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time"),
     ProblemCode.STORE_UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "A store cannot be reached now"),
+    ProblemCode.BUSY: (HTTPStatus.SERVICE_UNAVAILABLE, "There is no room for this now"),
     ProblemCode.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed"),
 }
 """Code -> (status, title)."""

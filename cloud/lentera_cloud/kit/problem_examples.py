@@ -23,6 +23,7 @@ DETAILS: Final[Mapping[ProblemCode, str]] = {
     ProblemCode.BATCH_REFUSED: "device lamp-999 was never declared by gateway gw-stabat-01: add it to the gateway's "
     "configuration",
     ProblemCode.TOO_LARGE: "A batch has at most 1048576 bytes: seal smaller ones.",
+    ProblemCode.BUSY: "As much as can be is under way already: come again after Retry-After.",
     ProblemCode.STORE_UNAVAILABLE: "A store cannot be reached now: try again in a few seconds.",
 }
 """By code: ``detail`` of an answer, on the demo's street. A test asks the service and compares."""

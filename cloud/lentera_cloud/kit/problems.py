@@ -54,6 +54,7 @@ class Problem(Exception):
         detail: what was wrong here and what to do.
         errors: fields that do not fit, with 422.
         extra: further members of the document.
+        retry_after_s: with status 503, after how long the same may be tried again.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Problem(Exception):
         *,
         errors: list[FieldError] | None = None,
         extra: Mapping[str, Any] | None = None,
+        retry_after_s: int = RETRY_AFTER_S,
     ) -> None:
         """Make a problem of a kind with what is particular to this case."""
         super().__init__(detail)
@@ -70,6 +72,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.extra = dict(extra or {})
+        self.retry_after_s = retry_after_s
 
     def document(self) -> dict[str, Any]:
         """Return the answer's body."""
@@ -92,7 +95,7 @@ class Problem(Exception):
         if status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="lentera"'
         if status == 503:
-            headers["Retry-After"] = str(RETRY_AFTER_S)
+            headers["Retry-After"] = str(self.retry_after_s)
         return JSONResponse(self.document(), int(status), headers, MEDIA_TYPE)
 
 
@@ -127,7 +130,7 @@ def problem_responses(
         details: what this route says otherwise than :mod:`lentera_cloud.kit.problem_examples`.
     """
     said = dict(DETAILS) | dict(details or {})
-    every = [*codes, ProblemCode.STORE_UNAVAILABLE]
+    every = [*codes, ProblemCode.STORE_UNAVAILABLE, ProblemCode.BUSY]
     if needs is not None:
         every += [ProblemCode.NO_TOKEN, ProblemCode.BAD_TOKEN]
         if (refused := not_allowed_detail(needs)) is not None:

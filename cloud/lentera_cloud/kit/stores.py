@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from lentera_cloud.kit.crowding import busy
 from lentera_cloud.kit.patience import until_available
 from lentera_cloud.ports import (
     HourlyCounts,
@@ -46,6 +47,46 @@ class StoreState:
         await until_available(name, attempt)
         self.state = OK
         self.ready.set()
+
+
+class BoundedReads:
+    """The series store for what people ask: so many questions at once, and so many that wait for their turn.
+
+    Long questions must not take every thread of the store from what gateways bring.
+    """
+
+    def __init__(self, series: TimeSeries, at_once: int, waiting: int) -> None:
+        """Ask this store."""
+        self._series = series
+        self._places = asyncio.Semaphore(at_once)
+        self._limit = at_once + waiting
+        self._asked = 0
+
+    async def _in_turn(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        if self._asked >= self._limit:
+            raise busy(f"{self._asked} questions to the series store are under way: ask again after Retry-After.")
+        self._asked += 1
+        try:
+            async with self._places:
+                return await ask()
+        finally:
+            self._asked -= 1
+
+    async def latest(self, tenant: str, devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
+        """See the port.
+
+        Raises:
+            Problem: ``busy``.
+        """
+        return await self._in_turn(lambda: self._series.latest(tenant, devices))
+
+    async def query(self, tenant: str, q: SeriesQuery) -> SeriesResult:
+        """See the port.
+
+        Raises:
+            Problem: ``busy``.
+        """
+        return await self._in_turn(lambda: self._series.query(tenant, q))
 
 
 class WatchedSeries:

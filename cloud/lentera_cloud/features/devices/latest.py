@@ -5,11 +5,12 @@ another replica may have stored more since, the store is asked again, but not mo
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
+from typing import Protocol
 
 from lentera_cloud.domain.events import ReadingsStored
-from lentera_cloud.ports import Clock, LatestValue, TimeSeries
+from lentera_cloud.ports import Clock, LatestValue
 from lentera_model.readings import Reading
 
 Values = dict[str, LatestValue]
@@ -18,10 +19,18 @@ GOOD_FOR_MS = 2_000
 """What was read from the store counts as new for this long, whoever may have stored more."""
 
 
+class AskedSeries(Protocol):
+    """What is asked of the series store; the port can, and its bounded form."""
+
+    async def latest(self, tenant: str, devices: Sequence[str]) -> dict[str, Values]:
+        """See the port."""
+        ...
+
+
 class LatestValues:
     """A cache of the newest value of each quantity of each device."""
 
-    def __init__(self, series: TimeSeries, clock: Clock, sole_since_ms: Callable[[str], float]) -> None:
+    def __init__(self, series: AskedSeries, clock: Clock, sole_since_ms: Callable[[str], float]) -> None:
         """Fill from this store.
 
         ``sole_since_ms`` says since when nobody but this process can have stored readings of a gateway (infinity:

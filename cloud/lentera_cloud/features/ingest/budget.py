@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from lentera_model.batch import Header
 
@@ -35,6 +36,20 @@ class ByteBudget:
     def _fits(self, size: int) -> bool:
         return self._used == 0 or self._used + size <= self._limit
 
+    def hold(self, size: int) -> "Held | None":
+        """Take bytes for somebody who does not wait; None where they do not fit now, or others wait for some."""
+        if self._waiters or not self._fits(size):
+            return None
+        self._used += size
+        return Held(self, size)
+
+    def exchange(self, held: int, size: int) -> bool:
+        """Take other bytes for some that were taken, if they fit now."""
+        if self._waiters or not (self._used == held or self._used - held + size <= self._limit):
+            return False
+        self._used += size - held
+        return True
+
     async def acquire(self, size: int) -> None:
         """Take bytes, waiting until they fit."""
         if not self._waiters and self._fits(size):
@@ -63,3 +78,34 @@ class ByteBudget:
             if not turn.cancelled():
                 self._used += size
                 turn.set_result(None)
+
+
+class Held:
+    """Bytes of a budget that one request holds, given back exactly once."""
+
+    def __init__(self, budget: ByteBudget, size: int) -> None:
+        """Hold bytes that were taken."""
+        self._budget = budget
+        self._size = size
+        self._is_lent = False
+
+    def grow(self, size: int) -> bool:
+        """Hold so many bytes more; False, and as many as before, where they do not fit now."""
+        if not self._budget.exchange(self._size, self._size + size):
+            return False
+        self._size += size
+        return True
+
+    def lend(self, until: "asyncio.Future[Any]") -> None:
+        """Hold the bytes until something is done, whatever :meth:`release` says before."""
+        self._is_lent = True
+        until.add_done_callback(lambda _: self._give_back())
+
+    def release(self) -> None:
+        """Give the bytes back, unless they are lent; a second call does nothing."""
+        if not self._is_lent:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        size, self._size = self._size, 0
+        self._budget.release(size)

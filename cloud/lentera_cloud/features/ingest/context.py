@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from lentera_cloud.features.ingest.door import Door
 from lentera_cloud.features.ingest.hub import LinkHub
 from lentera_cloud.features.ingest.presence import Presence
 from lentera_cloud.features.ingest.service import IngestService
@@ -17,5 +18,6 @@ class LinkContext:
     ingest: IngestService
     hub: LinkHub
     presence: Presence
+    door: Door
     clock: Clock
     publish: Callable[[object], Awaitable[None]]

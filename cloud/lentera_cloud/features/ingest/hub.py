@@ -93,6 +93,10 @@ class LinkHub:
         """Return the gateway's link here."""
         return self._links.get(gateway_id)
 
+    def __len__(self) -> int:
+        """Return how many links there are."""
+        return len(self._links)
+
     def all(self) -> list[Link]:
         """Return every link here."""
         return list(self._links.values())

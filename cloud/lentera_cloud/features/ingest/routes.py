@@ -9,7 +9,9 @@ from fastapi import APIRouter, Depends, Request, WebSocket
 from lentera_cloud.domain.problems import ProblemCode
 from lentera_cloud.features.ingest.context import LinkContext
 from lentera_cloud.features.ingest.schemas import BatchAnswer, answer_of
+from lentera_cloud.features.ingest.service import FULL
 from lentera_cloud.features.ingest.session import LinkSession
+from lentera_cloud.kit.crowding import busy
 from lentera_cloud.kit.identity import Identity, require_gateway
 from lentera_cloud.kit.problems import Problem, problem_of, problem_responses
 from lentera_cloud.ports import GatewayRow, StoreUnavailableError
@@ -44,16 +46,25 @@ async def link(websocket: WebSocket) -> None:
     try:
         if context.hub.closing:
             raise StoreUnavailableError("the service is stopping")
-        gateway = await identity.gateway(websocket.headers.get("authorization"))
-    except Problem as problem:
-        _log.info("link_refused", code=problem.code, detail=problem.detail)
-        await websocket.send_denial_response(problem.response())
+        ticket = context.door.enter(len(context.hub))
+    except (Problem, LenteraError) as error:
+        await _deny(websocket, error)
         return
-    except LenteraError as error:
-        await websocket.send_denial_response(problem_of(error).response())
-        return
-    await websocket.accept()
-    await LinkSession(context, gateway, websocket).run()
+    try:
+        async with context.door.turn():
+            gateway = await identity.gateway(websocket.headers.get("authorization"))
+        await websocket.accept()
+        await LinkSession(context, gateway, websocket, ticket).run()
+    except (Problem, LenteraError) as error:
+        await _deny(websocket, error)
+    finally:
+        ticket.leave()
+
+
+async def _deny(websocket: WebSocket, error: Problem | LenteraError) -> None:
+    problem = error if isinstance(error, Problem) else problem_of(error)
+    _log.info("link_refused", code=problem.code, detail=problem.detail)
+    await websocket.send_denial_response(problem.response())
 
 
 @router.post(
@@ -80,16 +91,27 @@ async def post_batch(request: Request, gateway: Annotated[GatewayRow, Depends(re
     as the gateway's journal keeps them. Posting a batch again is safe: it is known by gateway, epoch and sequence.
     """
     context: LinkContext = request.app.state.links
-    sealed = await _body(request)
+    held = context.ingest.budget.hold(_announced(request))
+    if held is None:
+        raise busy(FULL)
     try:
+        sealed = await _body(request)
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            verdict = await asyncio.shield(await context.ingest.admit(gateway, sealed, look_again=True))
+            verdict = await asyncio.shield(await context.ingest.admit(gateway, sealed, held))
     except TimeoutError as error:
         detail = "The batch is not stored yet: post it again later, that is safe."
         raise Problem(ProblemCode.STORE_UNAVAILABLE, detail) from error
+    finally:
+        held.release()
     if verdict.code is not None:
         raise Problem(ProblemCode.BATCH_REFUSED, verdict.text, extra={"refusal": verdict.code.value})
     return answer_of(verdict)
+
+
+def _announced(request: Request) -> int:
+    """Return how many bytes the body will have; the most that it may where it does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdigit() else DEFAULT_LIMITS.sealed_bytes
 
 
 async def _body(request: Request) -> bytes:

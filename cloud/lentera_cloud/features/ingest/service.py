@@ -10,9 +10,10 @@ from lentera_cloud.domain.events import DeviceMoved
 from lentera_cloud.domain.judgement import RefusalCode, judge
 from lentera_cloud.domain.ownership import declare
 from lentera_cloud.domain.receipts import IntervalSet
-from lentera_cloud.features.ingest.budget import ByteBudget, cost_bytes
+from lentera_cloud.features.ingest.budget import ByteBudget, Held, cost_bytes
 from lentera_cloud.features.ingest.read_reports import note_paces
 from lentera_cloud.features.ingest.writer import GroupWriter, Pending, Verdict, refusal_counts
+from lentera_cloud.kit.crowding import busy
 from lentera_cloud.kit.texts import without_controls
 from lentera_cloud.ports import Clock, DeviceRow, GatewayRow, Registry, StoreUnavailableError, TimeSeries
 from lentera_model.batch import DEFAULT_LIMITS, BatchError, BatchKey, Header, OversizedBatchError, decode, peek
@@ -24,6 +25,7 @@ DECODE_IN_THREAD_VALUES = 8_192
 """Values from which a batch is decoded off the event loop: some milliseconds (below it the hand-over costs more)."""
 OWNER_CACHE_MS = 30_000
 EPOCHS_CACHED = 4_096
+FULL = "As much as may wait for the store is waiting: post it again after Retry-After, that is safe."
 
 _log = structlog.get_logger(__name__)
 
@@ -52,16 +54,18 @@ class IngestService:
         self._stored: OrderedDict[tuple[str, str, int], IntervalSet] = OrderedDict()
         self._owners: dict[tuple[str, str], tuple[str, int]] = {}
 
-    async def admit(self, gateway: GatewayRow, sealed: bytes, look_again: bool = False) -> asyncio.Future[Verdict]:
+    async def admit(self, gateway: GatewayRow, sealed: bytes, held: Held | None = None) -> asyncio.Future[Verdict]:
         """Judge a batch and queue what may be stored; the future is done once it is durable (or refused).
 
-        With ``look_again`` the registry is asked what is stored, whatever is remembered: for a batch that comes by
-        another way than its gateway's link, which may be at another replica.
+        Of a post the registry is asked what is stored, whatever is remembered: its gateway's link may be at another
+        replica.
 
-        Waits while too much is queued already. Await the future behind ``asyncio.shield``: the same batch may be
-        waited for by several.
+        Waits while too much is queued already, unless ``held`` are bytes of the budget that the caller took for the
+        sealed form: then it is a post, which is told to come again instead. Await the future behind
+        ``asyncio.shield``: the same batch may be waited for by several.
 
-        Raises StoreUnavailableError when the registry cannot be asked; nothing has happened then.
+        Raises StoreUnavailableError when the registry cannot be asked, or of a post Problem ``busy``; nothing has
+        happened then.
         """
         try:
             header = peek(sealed)
@@ -75,7 +79,7 @@ class IngestService:
             return _done(Verdict(key, code=RefusalCode.WRONG_GATEWAY, text=text))
         if (waiting := self._in_flight.get(key)) is not None:
             return waiting
-        if look_again:
+        if held is not None:
             self._stored.pop((gateway.tenant, gateway.gateway_id, key.epoch), None)
         if key.sequence in await self._receipts(gateway, key.epoch):
             return _done(Verdict(key, replayed=True))
@@ -84,6 +88,8 @@ class IngestService:
             return self._refused(
                 gateway, key, OversizedBatchError("the batch's header promises more than any may hold")
             )
+        if held is not None:
+            return await self._admit_post(gateway, header, sealed, held, cost)
         await self.budget.acquire(cost)
         try:
             future = await self._judge(gateway, header, sealed)
@@ -91,6 +97,15 @@ class IngestService:
             self.budget.release(cost)
             raise
         future.add_done_callback(lambda _: self.budget.release(cost))
+        return future
+
+    async def _admit_post(
+        self, gateway: GatewayRow, header: Header, sealed: bytes, held: Held, cost: int
+    ) -> asyncio.Future[Verdict]:
+        if not held.grow(cost):
+            raise busy(FULL)
+        future = await self._judge(gateway, header, sealed)
+        held.lend(future)
         return future
 
     async def _judge(self, gateway: GatewayRow, header: Header, sealed: bytes) -> asyncio.Future[Verdict]:

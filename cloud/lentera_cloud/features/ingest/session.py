@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from lentera_cloud.domain.events import LinkClosed, LinkOpened
 from lentera_cloud.features.ingest.context import LinkContext
+from lentera_cloud.features.ingest.door import Ticket
 from lentera_cloud.features.ingest.gap_reports import note_gap
 from lentera_cloud.features.ingest.hub import REVOKED
 from lentera_cloud.features.ingest.inbox import Inbox
@@ -59,8 +60,9 @@ _log = structlog.get_logger(__name__)
 class LinkSession:
     """The cloud's side of one gateway's websocket, from Hello to goodbye."""
 
-    def __init__(self, context: LinkContext, gateway: GatewayRow, websocket: WebSocket) -> None:
-        """Take an accepted websocket of a gateway that has proved who it is."""
+    def __init__(self, context: LinkContext, gateway: GatewayRow, websocket: WebSocket, ticket: Ticket) -> None:
+        """Take an accepted websocket of a gateway that has proved who it is; once it is open, ``ticket`` goes back."""
+        self._ticket = ticket
         self._context = context
         self._gateway = gateway
         self._websocket = websocket
@@ -156,7 +158,9 @@ class LinkSession:
             raise ProtocolError(f"no Hello came within {HELLO_WITHIN_S:g} s") from error
         if not isinstance(hello, Hello):
             raise ProtocolError("a link begins with Hello")
-        await self._open(hello)
+        async with self._context.door.turn():
+            await self._open(hello)
+        self._ticket.leave(opened=True)
         while not self._leave.is_set():
             message = await self._receive()
             if not self._leave.is_set():
@@ -239,13 +243,13 @@ class LinkSession:
             case Ping():
                 self.send(Pong(message.nonce, now_ms))
             case GapReport():
-                await until_available("registry", lambda: note_gap(context.registry, self._gateway, message, now_ms))
+                await until_available("registry", lambda: note_gap(context.registry, gateway, message, now_ms))
                 self.send(Noted(message.epoch, message.number))
             case Tally():
                 await until_available("registry", lambda: note_tally(context.registry, gateway, message))
                 self.send(Noted(message.epoch, message.number))
             case Beat():
-                return  # heard, which is all that a Beat wants; what is not noted, the gateway keeps
+                return  # heard, which is all that a Beat wants
             case Hello():
                 raise ProtocolError("Hello came twice on one connection")
 

@@ -10,7 +10,7 @@ from lentera_cloud.domain.problems import ProblemCode
 from lentera_cloud.features.series.asking import DEFAULT_LIMIT, checked_quantities, needs_stored, question
 from lentera_cloud.kit.moments import moment_ms
 from lentera_cloud.kit.problems import Problem
-from lentera_cloud.ports import Aggregate, Clock, DeviceRow, SeriesPoint, SeriesQuery, SeriesResult, TimeSeries
+from lentera_cloud.ports import Aggregate, Clock, DeviceRow, LatestValue, SeriesPoint, SeriesQuery, SeriesResult
 
 PAGE_POINTS: Final = 5_000
 """Points of one page of a stream: what the service holds of an answer at a time."""
@@ -37,10 +37,22 @@ class Request:
     limit: int | None = None
 
 
+class AskedSeries(Protocol):
+    """What may be asked of the series store; the port and its bounded form can."""
+
+    async def latest(self, tenant: str, devices: Sequence[str]) -> dict[str, dict[str, LatestValue]]:
+        """See the port."""
+        ...
+
+    async def query(self, tenant: str, q: SeriesQuery) -> SeriesResult:
+        """See the port."""
+        ...
+
+
 class SeriesService:
     """Answers `GET /v1/series`. Wire it as `app.state.series = SeriesService(store, registry.devices, clock)`."""
 
-    def __init__(self, store: TimeSeries, devices: KnownDevices, clock: Clock) -> None:
+    def __init__(self, store: AskedSeries, devices: KnownDevices, clock: Clock) -> None:
         """Use these."""
         self._store = store
         self._devices = devices
