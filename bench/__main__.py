@@ -21,7 +21,9 @@ BENCHES = {
     "sim_cost": "bench.sim_cost",
     "flood": "bench.mqtt_flood",
     "outage": "bench.outage",
+    "thinning": "bench.thinning",
     "catch_up": "bench.catch_up",
+    "air": "bench.air",
 }
 
 

@@ -58,6 +58,13 @@ rata-rata sejak gateway mulai. Kode keluar 1 bila jurnal tidak ada atau tidak bo
         "about {megabytes} MB written a day (from {written} MB in {basis} since the start)",
         "sekitar {megabytes} MB ditulis per hari (dari {written} MB dalam {basis} sejak mulai)",
     ),
+    "journal.given_up": ("Given up", "Dilepas"),
+    "journal.given_up_values": (
+        "since the start, for want of room: {minute} values thinned to one a minute, {quarter} to one in 15 minutes, "
+        "{counters} of counters to one in 15 minutes; {dropped} values and {samples} unsealed samples dropped",
+        "sejak mulai, karena penuh: {minute} nilai dijarangkan jadi satu per menit, {quarter} jadi satu per 15 menit, "
+        "{counters} nilai pencacah jadi satu per 15 menit; {dropped} nilai dan {samples} sampel dibuang",
+    ),
     "journal.reading": ("Reading the journal", "Membaca jurnal"),
     "journal.exported": (
         "{count} values are in {path}. They also stay in the journal; readings that reach the cloud twice count once.",
@@ -150,10 +157,10 @@ rata-rata sejak gateway mulai. Kode keluar 1 bila jurnal tidak ada atau tidak bo
         "tidak ada yang dibaca.",
     ),
     "journal.next.full": (
-        "Next: carry this home with --export now and bring the link back ({link_error}): the journal is full and has "
-        "given up its {dropped} oldest batches.",
-        "Berikutnya: bawa pulang dengan --export sekarang dan pulihkan sambungan ({link_error}): jurnal penuh dan "
-        "{dropped} kiriman tertua sudah dilepas.",
+        "Next: carry this home with --export now and bring the link back ({link_error}): the journal is full, has "
+        "thinned its oldest readings by {thinned} values and given up {dropped} batches.",
+        "Berikutnya: bawa pulang dengan --export sekarang dan pulihkan sambungan ({link_error}): jurnal penuh, "
+        "{thinned} nilai tertua sudah dijarangkan dan {dropped} kiriman tertua dilepas.",
     ),
     "journal.next.card": (
         "Next: check or replace the card: it takes no data ({card_error}), and a power cut would cost what is in "

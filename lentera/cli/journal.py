@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from lentera_gateway.journal.survey import Survey
 
 _words = reader_words()
+_GIVEN_UP = (
+    *("thinned_60_s_values", "thinned_900_s_values", "thinned_counter_values"),
+    *("dropped_values", "dropped_samples"),
+)
 _DAMAGE_TOLD = 5
 _MEGABYTE = 1e6
 
@@ -102,6 +106,7 @@ def _places(loaded: LoadedConfig, pulse: Pulse | None) -> dict[str, Any]:
         "link_error": (pulse.link.error if pulse else None) or "-",
         "card_error": (pulse.journal.card_error if pulse else None) or "-",
         "dropped": pulse.journal.counters.dropped_batches if pulse else 0,
+        "thinned": pulse.journal.counters.thinned_values if pulse else 0,
     }
 
 
@@ -132,6 +137,7 @@ def as_plain(
             for where, one in facts.items()
         },
         "rates": None if passing is None else asdict(passing),
+        "given_up": None if pulse is None else given_up(asdict(pulse.journal.counters)),
         "exported_values": exported,
         "next": {"code": step.value, "text": told},
     }
@@ -151,13 +157,35 @@ def show(gateway: str, facts: dict[Where, PlaceFacts], pulse: Pulse | None, word
     )
 
 
+def given_up(counters: dict[str, int]) -> dict[str, int]:
+    """Return the values that were given up for want of room since the gateway's start, by what was done to them."""
+    return {name: counters.get(name, 0) for name in _GIVEN_UP}
+
+
+def told_given_up(counters: dict[str, int], words: Words) -> dict[str, str]:
+    """Return the line that tells it, none where nothing was given up."""
+    gone = given_up(counters)
+    if not any(gone.values()):
+        return {}
+    line = words(
+        "journal.given_up_values",
+        minute=output.number(gone["thinned_60_s_values"], 0),
+        quarter=output.number(gone["thinned_900_s_values"], 0),
+        counters=output.number(gone["thinned_counter_values"], 0),
+        dropped=output.number(gone["dropped_values"], 0),
+        samples=output.number(gone["dropped_samples"], 0),
+    )
+    return {words("journal.given_up"): line}
+
+
 def _state(pulse: Pulse | None, passing: Rates | None, words: Words) -> dict[str, str]:
     if pulse is None:
         return {words("status.link"): words("journal.not_running")}
     error = pulse.link.error or words("status.no_error")
     link = words("status.link_up") if pulse.link.up else words("status.link_down", error=error)
+    gone = told_given_up(asdict(pulse.journal.counters), words)
     if passing is None:
-        return {words("status.link"): link}
+        return {words("status.link"): link} | gone
     basis = age_text(passing.basis_s)
     return {
         words("status.link"): link,
@@ -173,7 +201,7 @@ def _state(pulse: Pulse | None, passing: Rates | None, words: Words) -> dict[str
             written=output.number(passing.card_bytes / _MEGABYTE, 3),
             basis=basis,
         ),
-    }
+    } | gone
 
 
 def _row(one: PlaceFacts) -> list[str]:

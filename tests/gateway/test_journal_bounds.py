@@ -11,6 +11,7 @@ from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.limits import JournalLimits
 from lentera_gateway.journal.segments import TierWriteError
 from lentera_gateway.journal.store import JournalFolderError
+from lentera_model.batch import to_send
 from lentera_model.readings import Sample
 from tests.gateway.stores import FIT, WALL, drained, killed, opened, sample, stamps
 
@@ -193,7 +194,7 @@ def test_a_batch_on_the_card_is_refused_with_its_bytes_though_its_segment_was_cl
     assert store.places.card.index.segments[1].entries is None
     assert store.refuse(batch.key, [{"code": "corrupt", "text": "x"}])
     (kept,) = (limits.card_dir / "quarantine").glob("*.batch")
-    assert kept.read_bytes() == batch.sealed
+    assert to_send(kept.read_bytes()) == batch.sealed
 
 
 def test_held_batches_reach_the_card_when_the_memory_tier_stays_full(limits, monkeypatch):

@@ -294,6 +294,7 @@ SOME = {"batches": 2, "values": 9, "oldest_ms": NOW - 1000}
         (facts(), None, Step.START_EMPTY),
         (facts(quarantine=SOME), None, Step.START_EMPTY),
         (facts(card=SOME), pulse(up=False, counters={"dropped_batches": 3}, card_error="full"), Step.FULL),
+        (facts(card=SOME), pulse(up=False, counters={"thinned_60_s_values": 3}), Step.FULL),
         (facts(card=SOME), pulse(counters={"dropped_batches": 3}), Step.NOTHING),
         (facts(card=SOME), pulse(up=False, card_error="read-only"), Step.CARD),
         (facts(card=SOME), pulse(up=False, clock=None), Step.CLOCK),
@@ -311,7 +312,8 @@ def test_what_to_do_next(found, heard, step):
 
 def test_the_rates_are_means_since_the_start():
     found = facts(memory={"process_values": 400}, card={"process_values": 500}, unsealed={"values": 50})
-    heard = pulse(held=200, counters={"dropped_values": 1000, "written_card_bytes": 2_000_000})
+    gone = {"dropped_values": 700, "thinned_60_s_values": 200, "thinned_900_s_values": 70, "thinned_counter_values": 30}
+    heard = pulse(held=200, counters=gone | {"written_card_bytes": 2_000_000})
     passing = rates(found, heard)
     assert passing is not None
     assert passing.values_in_per_s == 50.5

@@ -18,7 +18,7 @@ FOUND = {
     "clock": "ntp",
     "link": {"up": True, "error": None},
     "air": {"month_bytes": 12_345_678, "month": "2026-11-01"},
-    "journal": {"waiting_batches": 3},
+    "journal": {"waiting_batches": 3, "counters": {"values": 5000, "dropped_values": 0}},
     "buses": {"rs485-0": BUS, "hall": BUS | {"error": "port gone", "load_percent": 0.0}},
     "devices": {
         "m1": {"online": True, "reason": "answers", "last_ok": NOW_MS - 4_000, "late": 5, "skipped": 30},
@@ -53,6 +53,17 @@ def test_it_speaks_indonesian_and_says_what_is_wrong(capsys):
     out = capsys.readouterr().out
     for said in ("Late", "Skipped", "Load", "not connected: no route", "not known yet"):
         assert said in out
+
+
+def test_it_tells_what_was_given_up_for_want_of_room_and_is_silent_where_nothing_was(capsys):
+    counters = {"thinned_60_s_values": 12_345, "thinned_900_s_values": 67, "dropped_values": 8}
+    gone = FOUND | {"journal": {"waiting_batches": 3, "counters": counters}}
+    show(gone, Words("en"), NOW_MS)
+    assert "12 345 values thinned to one a minute, 67 to one in 15 minutes, 0 of counters" in capsys.readouterr().out
+    show(gone, Words("id"), NOW_MS)
+    assert "dijarangkan jadi satu per menit" in capsys.readouterr().out
+    show(FOUND, Words("en"), NOW_MS)
+    assert "Given up" not in capsys.readouterr().out
 
 
 @pytest.fixture

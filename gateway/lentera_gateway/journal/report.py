@@ -27,7 +27,7 @@ class Step(StrEnum):
     START_EMPTY = "start_empty"
     """Nothing waits and no gateway runs."""
     FULL = "full"
-    """The journal is full and gives up its oldest readings."""
+    """The journal is full and gives up detail, or its oldest readings."""
     CARD = "card"
     """The card takes no data."""
     CLOCK = "clock"
@@ -70,7 +70,7 @@ def rates(facts: Mapping[Where, PlaceFacts], pulse: Pulse | None) -> Rates | Non
     journal, counters = pulse.journal, pulse.journal.counters
     waiting = sum(facts[where].process_values for where in (Where.MEMORY, Where.CARD, Where.QUARANTINE))
     held = round(journal.held_bytes / journal.bytes_a_value) if journal.bytes_a_value else 0
-    out = max(0, counters.values - waiting - held - counters.dropped_values)
+    out = max(0, counters.values - waiting - held - counters.given_up_values)
     taken = counters.values + facts[Where.UNSEALED].values
     card = counters.written_card_bytes
     seconds = pulse.uptime_s
@@ -94,7 +94,8 @@ def next_step(facts: Mapping[Where, PlaceFacts], pulse: Pulse | None, now_ms: in
         return Step.START if any(one.values for one in waits) else Step.START_EMPTY
     oldest_ms = min((one.oldest_ms for one in waits if one.oldest_ms is not None), default=now_ms)
     reasons: Mapping[Step, object] = {
-        Step.FULL: pulse.journal.counters.dropped_batches and not pulse.link.up,
+        Step.FULL: (pulse.journal.counters.thinned_values or pulse.journal.counters.dropped_batches)
+        and not pulse.link.up,
         Step.CARD: pulse.journal.card_error,
         Step.CLOCK: pulse.clock is None,
         Step.LINK: not pulse.link.up,

@@ -36,6 +36,16 @@ class Counters:
     refused_samples: int = 0
     dropped_samples: int = 0
 
+    @property
+    def thinned_values(self) -> int:
+        """Values that thinning gave up, whatever the step."""
+        return self.thinned_60_s_values + self.thinned_900_s_values + self.thinned_counter_values
+
+    @property
+    def given_up_values(self) -> int:
+        """Values that were given up because a tier was full."""
+        return self.thinned_values + self.dropped_values
+
 
 @dataclass(frozen=True, slots=True)
 class ReportsStatus:

@@ -222,17 +222,20 @@ def count_lost(places: Places, thinned: Thinned, run: RunOfBatches) -> None:
 
 def thin_held(places: Places) -> None:
     """Thin the oldest of the batches that no file took, when they come near their bound."""
-    held = places.held
-    if held.total_bytes <= held.max_bytes * 7 // 8:
-        return
-    keys = held.run_to_thin(places.in_flight, TICK_BYTES)
-    if not keys:
-        return
-    run = RunOfBatches(held.batches[keys[0]].level + 1)
-    for key in keys:
-        header = header_of(held.batches[key].sealed)
-        if header is not None:
-            run.add(header, held.batches[key].sealed)
-    while (thinned := run.pack_next()) is not None:
-        held.replace(thinned.key, thinned.sealed, thinned.values, run.level)
-        count_lost(places, thinned, run)
+    held, room_bytes = places.held, TICK_BYTES
+    while room_bytes > 0 and held.total_bytes > held.max_bytes * 7 // 8:
+        keys = held.run_to_thin(places.in_flight, room_bytes)
+        if not keys:
+            return
+        room_bytes -= sum(len(held.batches[key].sealed) for key in keys)
+        run = RunOfBatches(held.batches[keys[0]].level + 1)
+        for key in keys:
+            batch = held.batches[key]
+            header = header_of(batch.sealed)
+            if header is not None:
+                run.add(header, batch.sealed)
+            else:  # whoever delivers it will tell
+                held.replace(key, batch.sealed, batch.values, run.level)
+        while (thinned := run.pack_next()) is not None:
+            held.replace(thinned.key, thinned.sealed, thinned.values, run.level)
+            count_lost(places, thinned, run)
