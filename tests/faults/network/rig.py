@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from lentera_cloud.bootstrap import create_tenant_and_token
 from lentera_cloud.settings import Settings
 from lentera_gateway.link import load_key, make_key, public_key_text
 from lentera_sim.audit import AuditResult, audit
-from lentera_sim.ledger import read_ledger
+from lentera_sim.ledger import LedgerEntry, read_ledger
 from lentera_sim.ports import hold_port, port_of
 from lentera_sim.street import StreetPlan
 from tests.faults.network.wire import Wire, open_wire
@@ -53,7 +53,13 @@ main(pathlib.Path(folder), StreetPlan(**json.loads(plan)), "mosquitto", url)
 _LOOK_S = 0.05
 
 
-PLAN = {"meters": 3, "lamps": 3, "serial_every_s": 1.0, "tcp_every_s": 0.5, "lamp_every_s": 1.0}
+PLAN: Mapping[str, float | str] = {
+    "meters": 3,
+    "lamps": 3,
+    "serial_every_s": 1.0,
+    "tcp_every_s": 0.5,
+    "lamp_every_s": 1.0,
+}
 """A small street that answers often."""
 GATEWAY = StreetPlan().gateway
 GATEWAY_COMMAND = (sys.executable, "-m", "lentera_gateway")
@@ -62,7 +68,7 @@ GATEWAY_COMMAND = (sys.executable, "-m", "lentera_gateway")
 class StreetProcess:
     """The street as a process of its own: what this one does never makes a meter answer late."""
 
-    def __init__(self, run_dir: Path, plan: Mapping[str, float]) -> None:
+    def __init__(self, run_dir: Path, plan: Plan) -> None:
         """Keep everything in the run's folder."""
         self.run_dir = run_dir
         self.plan = plan
@@ -140,7 +146,12 @@ class CloudProcess:
         headers = {"Authorization": f"Bearer {token}"}
         self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers, trust_env=False)
         await self.start()
-        body = {"gateway_id": GATEWAY, "name": "", "public_key": public_key}
+        await self.register(GATEWAY, public_key)
+
+    async def register(self, gateway: str, public_key: str) -> None:
+        """Make a gateway known."""
+        assert self._client is not None
+        body = {"gateway_id": gateway, "name": "", "public_key": public_key}
         answer = await self._client.post("/v1/gateways", json=body)
         assert answer.status_code == 201, answer.text
 
@@ -160,10 +171,14 @@ class CloudProcess:
 
     async def ask(self, path: str) -> Any:
         """Ask the API."""
+        return json.loads(await self.text(path))
+
+    async def text(self, path: str) -> str:
+        """Ask the API for what is no JSON."""
         assert self._client is not None
         answer = await self._client.get(path)
         answer.raise_for_status()
-        return answer.json()
+        return answer.text
 
     async def end(self, how: signal.Signals) -> None:
         """End it: SIGKILL as a crash does, SIGTERM in order."""
@@ -215,8 +230,8 @@ class Rig:
         """Whether the cloud counts the gateway as connected."""
         return (await self.cloud.ask(f"/v1/gateways/{GATEWAY}"))["online"]
 
-    async def settle(self) -> AuditResult:
-        """Heal the wire, let everything arrive, end the chain in order, and judge."""
+    async def settle(self, judged: Callable[[LedgerEntry], bool] = lambda entry: True) -> AuditResult:
+        """Heal the wire, let everything arrive, end the chain in order, and judge; `judged` chooses the answers."""
         await self.wire.mend()
         await self.until_up()
         await self.street.quieten()
@@ -225,10 +240,10 @@ class Rig:
         await self.gateway.stop()
         await self.street.close()
         await self.cloud.end(signal.SIGTERM)
-        return await self._judge()
+        return await self._judge(judged)
 
-    async def _judge(self) -> AuditResult:
-        entries = list(read_ledger(self.gateway.run_dir / "ledger.jsonl"))
+    async def _judge(self, judged: Callable[[LedgerEntry], bool]) -> AuditResult:
+        entries = [entry for entry in read_ledger(self.gateway.run_dir / "ledger.jsonl") if judged(entry)]
         now_ms = max(entry.at_ms for entry in entries)
         series = self.cloud.open_series()
         await series.start()
@@ -258,13 +273,14 @@ async def open_rig(
     migrating: asyncio.Lock,
     influx: Influx | None = None,
     *,
-    plan: Mapping[str, float] = PLAN,
+    plan: Plan = PLAN,
     command: Sequence[str] = GATEWAY_COMMAND,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Rig]:
     """Start the chain and wait until the first batches are stored.
 
     `migrating` lets one registry at a time be made in this process: alembic's state is the process's. `plan` is the
-    street's, `command` runs the gateway.
+    street's, `command` runs the gateway, `host` is the cloud's name in its configuration.
     """
     dice = random.Random(seed)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -276,7 +292,7 @@ async def open_rig(
         wire = await stack.enter_async_context(open_wire(cloud.port, dice))
         street = StreetProcess(run_dir, plan)
         stack.push_async_callback(street.close)
-        await street.start(seed, f"ws://127.0.0.1:{wire.port}/v1/link")
+        await street.start(seed, f"ws://{host}:{wire.port}/v1/link")
         gateway = GatewayProcess(run_dir=run_dir, command=list(command))
         rig = Rig(seed, dice, street, gateway, wire, cloud, influx)
         stack.push_async_callback(_end_gateway, rig)

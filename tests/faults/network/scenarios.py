@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 
+from tests.faults.network.names import GONE
 from tests.faults.network.replay import batches, forge, repeat
 from tests.faults.network.rig import Rig
 from tests.faults.network.wire import BOTH, Cut, Direction, Shape
@@ -126,6 +127,19 @@ async def _both_notice(rig: Rig, begin: float) -> None:
     await rig.until_stored()
 
 
+async def nameless(rig: Rig, rounds: int) -> None:
+    """The name servers are gone while the link is lost: the gateway asks again, and is back once they answer."""
+    gone = rig.gateway.run_dir / GONE
+    for _ in range(rounds):
+        await rig.until_up()
+        gone.touch()
+        rig.wire.cut_all()
+        await rig.gateway.until(lambda: "name resolution" in (rig.link()["error"] or ""), 60)
+        await asyncio.sleep(rig.dice.uniform(1, 4))
+        gone.unlink()
+        await rig.until_stored()
+
+
 async def flapping(rig: Rig, rounds: int) -> None:
     """Nobody listens, then somebody does, every few seconds and faster than the gateway's waits."""
     await rig.wire.refuse()
@@ -190,6 +204,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         dead_influxdb,
         stuck_store,
         black_hole,
+        nameless,
         replayed,
         cuts,
         flapping,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,8 +17,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.faults.network import names
+from tests.faults.network.names import NAME
 from tests.faults.network.rig import Rig, assert_whole, open_rig, seen
-from tests.faults.network.scenarios import SCENARIOS, dead_influxdb
+from tests.faults.network.scenarios import SCENARIOS, dead_influxdb, nameless
 from tests.services.process import missing
 from tests.services.servers import Influx, Mosquitto
 
@@ -43,7 +46,8 @@ async def run(name: str, folder: Path, lanes: asyncio.Semaphore, migrating: asyn
             influx = Influx()
             stack.push_async_callback(asyncio.to_thread, influx.close)
             await asyncio.to_thread(influx.start)
-        rig = await stack.enter_async_context(open_rig(folder, SEED, migrating, influx))
+        named = {"host": NAME, "command": (sys.executable, "-m", names.__name__)} if name == nameless.__name__ else {}
+        rig = await stack.enter_async_context(open_rig(folder, SEED, migrating, influx, **named))
         await SCENARIOS[name](rig, ROUNDS)
         result = await rig.settle()
         assert_whole(result, rig)
