@@ -53,7 +53,8 @@ main(pathlib.Path(folder), StreetPlan(**json.loads(plan)), "mosquitto", url)
 _LOOK_S = 0.05
 
 
-PLAN: Mapping[str, float | str] = {
+Plan = Mapping[str, float | str]
+PLAN: Plan = {
     "meters": 3,
     "lamps": 3,
     "serial_every_s": 1.0,
