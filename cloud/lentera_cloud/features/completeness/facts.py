@@ -73,6 +73,7 @@ class Facts:
     tallies: TallyIndex
     absences: Mapping[str, Sequence[Absence]]
     on_the_way_from_ms: Mapping[str, int]
+    newest_ms: Mapping[str, int]
 
     def of(self, device: DeviceRow, hours: range) -> Iterator[tuple[int, HourFacts]]:
         """Yield (start, facts) of each hour of a device that has begun."""
@@ -136,6 +137,7 @@ async def gather(sources: Sources, tenant: str, devices: Sequence[DeviceRow], ho
             row.gateway_id: on_the_way_from_ms(row, linked.get(row.gateway_id), backlogs.get(row.gateway_id), now_ms)
             for row in rows
         },
+        {device: newest_of(values) for device, values in known.items()},
     )
 
 
@@ -145,8 +147,13 @@ def _absence(gap: Gap) -> Absence:
 
 def lately_given(values: Mapping[str, LatestValue]) -> frozenset[str]:
     """Return the quantities that a device gave of late, by its own newest value."""
-    newest_ms = max((value.at_ms for value in values.values()), default=0)
+    newest_ms = newest_of(values)
     return frozenset(name for name, value in values.items() if value.at_ms > newest_ms - FORGOTTEN_MS)
+
+
+def newest_of(values: Mapping[str, LatestValue]) -> int:
+    """Return the time of a device's newest value, 0 where it has none."""
+    return max((value.at_ms for value in values.values()), default=0)
 
 
 def on_the_way_from_ms(gateway: GatewayRow, heard_ms: int | None, backlog: Backlog | None, now_ms: int) -> int:

@@ -38,8 +38,10 @@ async def _service(request: Request) -> MetricsService:
 async def get_metrics(
     who: Annotated[Principal, Depends(require(Permission.READ))], service: Annotated[MetricsService, Depends(_service)]
 ) -> Response:
-    """Return counters of the token's tenant for Prometheus: values in conflict, readings refused, known gaps.
+    """Return figures of the token's tenant for Prometheus.
 
-    They are kept in the registry, so every replica gives the same and a restart sets none of them back.
+    Counters of values in conflict, refused readings and known gaps; the last full hour's completeness of each device;
+    how each gateway is. They come from the registry and the store, so every replica gives the same and a restart sets
+    no counter back.
     """
     return Response(await service.text(who.tenant), media_type=TEXT_TYPE)
