@@ -86,6 +86,10 @@ rata-rata sejak gateway mulai. Kode keluar 1 bila jurnal tidak ada atau tidak bo
         "{path}: bytes {start} to {end} do not read and were left out: {reason}.",
         "{path}: bita {start} sampai {end} tidak terbaca dan dilewati: {reason}.",
     ),
+    "journal.damage_kept": (
+        "Copies of damaged bytes are kept in {folder}: {count}, from {files}.",
+        "Salinan bita yang rusak disimpan di {folder}: {count}, dari {files}.",
+    ),
     "journal.more_damage": ("... and {count} such places more.", "... dan {count} tempat lain seperti itu."),
     "journal.damage.checksum": ("their checksum is wrong", "checksum-nya salah"),
     "journal.damage.oversized": ("the batch is larger than any may be", "kiriman lebih besar daripada yang boleh"),

@@ -62,10 +62,14 @@ def journal(
         facts = survey.facts if export is not None else survey.look()
     step, told = _advice(facts, loaded, pulse, words)
     if json:
-        output.print_json(as_plain(loaded.config.gateway.id, facts, pulse, step, told, exported))
+        kept = [asdict(one) for one in survey.damaged_copies()]
+        output.print_json(
+            as_plain(loaded.config.gateway.id, facts, pulse, step, told, exported) | {"damaged_kept": kept}
+        )
         return
     show(loaded.config.gateway.id, facts, pulse, words)
     _tell_trouble(facts, words)
+    _tell_damage_kept(survey, words)
     if exported is not None:
         typer.echo("\n" + words("journal.exported", count=exported, path=export))
     typer.echo("\n" + told)
@@ -212,6 +216,13 @@ def _row(one: PlaceFacts) -> list[str]:
     times = ["-" if at_ms is None else local_time(at_ms)[:19] for at_ms in (one.oldest_ms, one.newest_ms)]
     counts = [output.number(one.batches, 0), output.number(one.values, 0), output.number(one.bytes, 0)]
     return [*counts, *times, str(one.damaged_records)]
+
+
+def _tell_damage_kept(survey: Survey, words: Words) -> None:
+    """Say on stderr of which damaged bytes the gateway has kept copies, for whoever looks into the card."""
+    if kept := survey.damaged_copies():
+        files = ", ".join(sorted({Path(one.file).name for one in kept})[:_DAMAGE_TOLD])
+        output.note(words("journal.damage_kept", folder=survey.damaged_folder, count=len(kept), files=files))
 
 
 def _tell_trouble(facts: dict[Where, PlaceFacts], words: Words) -> None:

@@ -6,7 +6,7 @@ from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.limits import JournalLimits
 from lentera_gateway.journal.records import CommandRecord
 from lentera_gateway.journal.store import JournalStore
-from lentera_model.batch import ClockFit, peek
+from lentera_model.batch import ClockFit, peek, to_send
 from tests.gateway.stores import BOOT, FIT, WALL, drained, killed, opened, sample, stamps
 
 
@@ -206,7 +206,7 @@ def test_a_refused_batch_is_set_aside_and_blocks_nothing(limits):
     assert store.status().waiting_batches == 0
     folder = limits.card_dir / "quarantine"
     (kept,) = folder.glob("*.batch")
-    assert kept.read_bytes() == first.sealed
+    assert to_send(kept.read_bytes()) == first.sealed
     assert "2099" in kept.with_suffix(".json").read_text()
 
 

@@ -132,8 +132,7 @@ class CardMover:
                 places.cannot_read(places.memory, number, error)
                 continue
             if sealed is None:
-                places.counters.damaged_batches += 1
-                places.memory.mark(number, entry.key, Fate.QUARANTINED)
+                places.lose(places.memory, number, entry)
                 continue
             target, offset, size = self._append(sealed)
             moved.append((number, replace(entry, offset=offset, size=size), target))

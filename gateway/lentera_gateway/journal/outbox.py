@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lentera_gateway.journal.index import Entry, Key
 from lentera_gateway.journal.places import Places
-from lentera_gateway.journal.records import Fate
 from lentera_gateway.journal.segments import Tier
 from lentera_model.batch import FORMAT_VERSION, BatchError, ClockFit, peek, to_send, with_clock
 
@@ -89,8 +88,7 @@ class Outbox:
             self._places.cannot_read(tier, number, error)
             return None
         if sealed is None:
-            self._places.counters.damaged_batches += 1
-            tier.mark(number, entry.key, Fate.QUARANTINED)
+            self._places.lose(tier, number, entry)
             return None
         self._places.in_flight[entry.key] = (tier.name, number)
         dated = self._dated(entry.key, sealed, entry.clocked, fit)

@@ -6,6 +6,8 @@ full. Runs in the journal's thread only.
 
 from __future__ import annotations
 
+from lentera_gateway.journal.damaged import FOLDER, DamagedCopies
+from lentera_gateway.journal.framing import Scan
 from lentera_gateway.journal.held import HeldBatch, HeldBatches
 from lentera_gateway.journal.index import Entry, Key
 from lentera_gateway.journal.limits import JournalLimits
@@ -37,6 +39,7 @@ class Places:
         self.in_flight: dict[Key, tuple[str, int]] = {}
         self.counters = Counters()
         self.losses = Losses()
+        self.damaged = DamagedCopies(limits.card_dir / "quarantine" / FOLDER)
         self.recovery = Recovery()
         self.memory_error: str | None = None
         self.card_error: str | None = None
@@ -90,11 +93,29 @@ class Places:
         segment = self.card.index.segments[number]
         settled: set[Key] = set()
         if not segment.scanned:
+            self.keep_damage(self.card, number, found)
             settled, problems = self.card.settled_before(number)
             self.recovery.unreadable_marks += len(problems)
             self.card_error = "; ".join(problems) or self.card_error
         report = Recovery() if segment.scanned else self.recovery
         self.card.index.load(number, entries_of(found, 0, settled, report), settled)
+
+    def keep_damage(self, tier: Tier, number: int, found: Scan) -> None:
+        """Copy what does not read of a segment that is looked at for the first time; it is stepped over."""
+        for start, end in found.damaged:
+            self._copy_damaged(tier, number, start, end)
+
+    def _copy_damaged(self, tier: Tier, number: int, start: int, end: int) -> None:
+        try:
+            self.counters.written_card_bytes += self.damaged.put(tier.name, tier.path(number), start, end, "checksum")
+        except OSError as error:  # the damage is counted all the same
+            self.card_error = f"{self.damaged.folder}: {error.strerror or error}"
+
+    def lose(self, tier: Tier, number: int, entry: Entry) -> None:
+        """Give a batch up whose bytes turned out to be damaged; a copy of them is kept."""
+        self.counters.damaged_batches += 1
+        self._copy_damaged(tier, number, entry.offset, entry.offset + entry.size)
+        tier.mark(number, entry.key, Fate.QUARANTINED)
 
     def read(self, tier: Tier, number: int, entry: Entry) -> bytes | None:
         """Return a batch's sealed bytes, or None when they are damaged.

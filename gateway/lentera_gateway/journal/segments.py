@@ -121,7 +121,7 @@ class Tier:
         found = sorted(int(path.stem) for path in self.folder.glob("*" + _SUFFIX) if path.stem.isdigit())
         for number in found:
             if number not in self.index.segments:
-                self.index.found(number, self._path(number).stat().st_size)
+                self.index.found(number, self.path(number).stat().st_size)
         self._next_number = max(self._next_number, found[-1] + 1 if found else 1)
         return found
 
@@ -144,7 +144,7 @@ class Tier:
             _write_all(descriptor, framed)
         except OSError as error:
             self._undo(descriptor, offset)
-            raise TierWriteError(self.name, self._path(number), error) from error
+            raise TierWriteError(self.name, self.path(number), error) from error
         self.index.grow(number, len(framed))
         self.written_bytes += len(framed)
         return number, offset, len(framed)
@@ -160,7 +160,7 @@ class Tier:
         try:
             os.fdatasync(self._descriptor)
         except OSError as error:
-            raise TierWriteError(self.name, self._path(self.open_number), error) from error
+            raise TierWriteError(self.name, self.path(self.open_number), error) from error
 
     def read(self, number: int) -> Scan:
         """Scan a whole segment.
@@ -168,7 +168,7 @@ class Tier:
         Raises:
             OSError: when the file cannot be read.
         """
-        found = scan(self._path(number).read_bytes())
+        found = scan(self.path(number).read_bytes())
         for item in found.frames[:1]:
             record = decode_record(item.record)
             if isinstance(record, ThinnedRecord):
@@ -193,7 +193,7 @@ class Tier:
             OSError: when the file cannot be read now; it may well be another time.
         """
         try:
-            with self._path(number).open("rb") as file:
+            with self.path(number).open("rb") as file:
                 file.seek(offset)
                 return read_frame(file.read(size), 0)
         except FileNotFoundError:
@@ -208,13 +208,13 @@ class Tier:
             TierWriteError: when the file system refuses; the segment is as it was.
         """
         frames = [frame(record) for record in records]
-        temporary = self._path(number).with_suffix(_REPLACEMENT)
+        temporary = self.path(number).with_suffix(_REPLACEMENT)
         try:
             if self.durable:
                 write_durably(temporary, b"".join(frames))
             else:
                 temporary.write_bytes(b"".join(frames))
-            temporary.replace(self._path(number))
+            temporary.replace(self.path(number))
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -232,7 +232,7 @@ class Tier:
 
     def unlink(self, number: int) -> None:
         """Remove the files of a segment that the index does not hold any more."""
-        self._path(number).unlink(missing_ok=True)
+        self.path(number).unlink(missing_ok=True)
         self._marks_path(number).unlink(missing_ok=True)
         (self.folder / self._marks_path(number).name).unlink(missing_ok=True)
 
@@ -294,7 +294,7 @@ class Tier:
         if self._descriptor is None or self.open_number is None:
             number = self._next_number
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self._path(number), flags, 0o600)
+            self._descriptor = os.open(self.path(number), flags, 0o600)
             self._next_number = number + 1
             self.open_number = number
             self.index.start(number)
@@ -308,7 +308,8 @@ class Tier:
         except OSError:
             self.close_segment()  # a torn record stays in the middle; the scan steps over it
 
-    def _path(self, number: int) -> Path:
+    def path(self, number: int) -> Path:
+        """Return the file of a segment."""
         return self.folder / f"{number:010d}{_SUFFIX}"
 
     def _marks_path(self, number: int) -> Path:

@@ -117,6 +117,7 @@ class JournalStore:
                 self.places.memory_error = f"segment {number} cannot be read: {error.strerror or error}"
                 self.places.memory.index.remove(number)
                 continue
+            self.places.keep_damage(self.places.memory, number, found)
             entries = list(entries_of(found, monotonic_ms, set(), self.places.recovery, self.boot_id))
             seen.update(entry.key for entry in entries)
             settled, problems = self.places.memory.settled_before(number)

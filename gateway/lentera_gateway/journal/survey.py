@@ -13,6 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
+from lentera_gateway.journal.damaged import FOLDER, DamagedBytes
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.inspect import (
     Damage,
@@ -123,6 +126,20 @@ class Survey:
         for _ in self.waiting():
             continue
         return self.facts
+
+    @property
+    def damaged_folder(self) -> Path:
+        """The folder of copies of damaged bytes."""
+        return self._limits.card_dir / "quarantine" / FOLDER
+
+    def damaged_copies(self) -> list[DamagedBytes]:
+        """Return where the damaged bytes lay that the gateway has kept copies of."""
+        found: list[DamagedBytes] = []
+        with suppress(OSError):
+            for file in _listed(self.damaged_folder, ".json"):
+                with suppress(OSError, msgspec.MsgspecError):  # gone meanwhile, or another version's
+                    found.append(msgspec.json.decode(read_untouched(file.path), type=DamagedBytes))
+        return found
 
     def unreadable(self, one: Waiting, error: BatchError) -> None:
         """Note that a batch whose header reads has a body that does not."""
