@@ -1,4 +1,7 @@
-"""Print every figure: `python -m bench [--json] [--only NAME...]`, where NAME is one of those in BENCHES."""
+"""Print every figure: `python -m bench [--json] [--only NAME...] [--seconds N]`, where NAME is one of those in BENCHES.
+
+With `--seconds` those benches that measure for some time measure for so long; the others take no notice of it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import json
 import sys
 from importlib import import_module
+from inspect import signature
 
 from bench.processes import ChildFailedError
 
@@ -24,6 +28,9 @@ BENCHES = {
     "thinning": "bench.thinning",
     "catch_up": "bench.catch_up",
     "air": "bench.air",
+    "ingest": "bench.ingest",
+    "ingest_flat": "bench.ingest_flat",
+    "returning": "bench.returning",
 }
 
 
@@ -32,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--only", choices=sorted(BENCHES), nargs="+", help="run these benches alone")
+    parser.add_argument("--seconds", type=float, help="how long the benches measure that can be told so")
     options = parser.parse_args()
     figures: dict[str, object] = {}
     failed = False
@@ -39,7 +47,8 @@ def main() -> int:
         print(f"measuring {name} ...", file=sys.stderr)
         bench = import_module(BENCHES[name])
         try:
-            figures[name] = bench.measure()
+            timed = options.seconds is not None and "seconds" in signature(bench.measure).parameters
+            figures[name] = bench.measure(seconds=options.seconds) if timed else bench.measure()
         except (RuntimeError, OSError, ChildFailedError) as error:
             failed = True
             figures[name] = {"not_measured": str(error)}

@@ -38,6 +38,14 @@ def test_a_table_for_people(run, monkeypatch):
     assert out.splitlines()[:3] == ["million", "polls                        3", "lentera, rtu (wrong_values)  0"]
 
 
+def test_those_that_measure_for_some_time_are_told_for_how_long(run, monkeypatch):
+    monkeypatch.setattr(window, "measure", lambda seconds=60.0: {"seconds": seconds})
+    monkeypatch.setattr(million, "measure", lambda: {"polls": 3})
+    code, out = run("--json", "--seconds", "5", "--only", "window", "million")
+    assert code == 0
+    assert json.loads(out) == {"window": {"seconds": 5.0}, "million": {"polls": 3}}
+
+
 def test_what_is_no_bench_is_refused(run):
     with pytest.raises(SystemExit):
         run("--only", "wire33")
