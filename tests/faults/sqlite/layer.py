@@ -103,6 +103,13 @@ class _File(apsw.VFSFile):
         self._recorder, self._name, self._node = recorder, below, recorder.nodes[below]
         self._folder_too = bool(flags[0] & apsw.SQLITE_OPEN_CREATE and flags[0] & _WITH_ITS_FOLDER)
 
+    def xLock(self, level: int) -> None:
+        try:
+            super().xLock(level)
+        except apsw.IOError as error:
+            # A reader may not write-lock the file, and SQLite leaves it at that; of a busy file apsw does so too.
+            raise apsw.BusyError from error
+
     def xWrite(self, data: bytes, offset: int) -> None:
         super().xWrite(data, offset)
         self._recorder.write(self._name, self._node, bytes(data), offset)
@@ -170,13 +177,8 @@ class Connection:
             self.execute("ROLLBACK")
 
     def close(self) -> None:
-        try:
-            with _translated():
-                self.inner.close()
-        except sqlite3.OperationalError as error:
-            # A reader may not lock the file for the last fold of its log; SQLite leaves it at that, apsw tells of it.
-            if error.sqlite_errorcode != apsw.SQLITE_IOERR_LOCK:
-                raise
+        with _translated():
+            self.inner.close()
 
     def __enter__(self) -> Connection:
         return self

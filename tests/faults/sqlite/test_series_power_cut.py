@@ -54,6 +54,16 @@ async def test_what_is_acknowledged_outlives_any_cut(recorded):
             await check(root, run, number)
 
 
+async def test_a_file_that_was_cut_short_in_the_making_counts_as_none(recorded):
+    run, seed = recorded
+    assert run.writes[0].begun == 0
+    making = run.ops[: run.writes[0].acknowledged]
+    for number, kind, image in each_cut(making, seed, len(making) if LONG else 60):
+        with named("seed", seed, "call", number, kind, *making[number : number + 1]), quick_folder() as root:
+            image.lay(root)
+            await check(root, run, number)
+
+
 async def cut_again(image: Image, number: int, random_: random.Random) -> Image:
     """Recover, compact and write under the layer, and cut the power of that too."""
     with quick_folder() as root:

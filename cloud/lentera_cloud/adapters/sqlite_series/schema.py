@@ -79,7 +79,7 @@ def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection | None:
-    """Open a file for reading only; None if there is none, or one that was never finished (killed while it was made).
+    """Open a file for reading only; None if there is none, or one that a kill or power cut left unfinished.
 
     Raises:
         sqlite3.Error: it cannot be opened.
@@ -91,6 +91,12 @@ def open_reader(path: Path) -> sqlite3.Connection | None:
     try:
         if not _is_empty(connection):
             return connection
+    except sqlite3.OperationalError as error:
+        connection.close()
+        # A rollback journal lies beside the file: only until its log is in use for the first time is there one.
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        return None
     except BaseException:
         connection.close()
         raise
