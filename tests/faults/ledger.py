@@ -7,11 +7,12 @@ shows without knowing anything of the journal's insides.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lentera_gateway.journal.index import Key
 from lentera_model.batch import ClockFit, decode
+from lentera_model.protocol import GapReport
 from lentera_model.readings import Sample
 
 NUMBER = "energy_active_import"
@@ -72,6 +73,7 @@ class View:
         epochs: epochs in use.
         commands: execution -> its states from the one on that was said to be durable.
         boot: the boot's id and its clock at the last tick.
+        taken: sample -> the boot that took it, its stamp there, and the time that it was then (Unix ms).
     """
 
     cloud: Cloud
@@ -80,6 +82,29 @@ class View:
     epochs: set[int] = field(default_factory=set)
     commands: dict[str, list[str]] = field(default_factory=dict)
     boot: tuple[bytes, int] = (bytes([1]) * 16, 4000)
+    taken: dict[int, tuple[bytes, int, int]] = field(default_factory=dict)
+
+
+def untold(
+    taken: Mapping[int, tuple[bytes, int, int]],
+    found: Collection[int],
+    gaps: Collection[GapReport],
+    fits: Mapping[bytes, ClockFit],
+) -> list[int]:
+    """Return the samples that are missing and lie in no known gap.
+
+    Args:
+        taken: sample -> boot, stamp, time.
+        found: samples that are not missing.
+        gaps: what was told.
+        fits: boot -> the fit by which its stamps are dated, where there is one.
+    """
+    missing: list[int] = []
+    for number, (boot_id, stamp_ms, wall_ms) in taken.items():
+        at_ms = stamp_ms + fits[boot_id].offset_ms if boot_id in fits else wall_ms
+        if number not in found and not any(gap.from_ms <= at_ms <= gap.to_ms for gap in gaps):
+            missing.append(number)
+    return missing
 
 
 @dataclass(slots=True)
@@ -94,11 +119,12 @@ class Ledger:
         """Note something that is true from here on."""
         self.events.append((self.position(), event))
 
-    def sample(self, monotonic_ms: int) -> Sample:
+    def sample(self, boot_id: bytes, monotonic_ms: int, wall_ms: int) -> Sample:
         """Return the next sample."""
-        sample = numbered(len(self.given) + 1, monotonic_ms)
-        self.given[len(self.given) + 1] = sample
-        return sample
+        number = len(self.given) + 1
+        self.given[number] = numbered(number, monotonic_ms)
+        self.note(lambda view: view.taken.setdefault(number, (boot_id, monotonic_ms, wall_ms)))
+        return self.given[number]
 
     def kept(self, numbers: Iterable[int]) -> None:
         """Note what a killed process must not lose from here on."""

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.store import JournalStore
+from lentera_gateway.journal.telling import after_tick
 from lentera_model.batch import BatchError, ClockFit
-from tests.faults.ledger import View, numbered, numbers_in
+from lentera_model.protocol import GapReport
+from tests.faults.ledger import View, numbered, numbers_in, untold
 from tests.faults.run import START_WALL_MS, limits_below
 from tests.gateway.stores import killed
 
@@ -77,14 +79,30 @@ def deliver_all(store: JournalStore, view: View) -> None:
     raise AssertionError(f"more than {MOST_BATCHES} batches: an acknowledgement is not heard")
 
 
-def check(root: Path, view: View, expected: set[int], restart: Restart) -> JournalStore:
-    """Recover, deliver, go on; raises AssertionError when something is missing, doubled, altered or invented."""
+def tell(store: JournalStore, restart: Restart) -> None:
+    """Let the journal tell how the process before ended."""
+    after_tick(store, restart.monotonic_ms, restart.monotonic_ms, restart.monotonic_ms, [], None, LATER_WALL_MS)
+
+
+def gaps_of(store: JournalStore) -> list[GapReport]:
+    """Return the known gaps that the journal has to tell."""
+    return [report for report in store.reports.waiting() if isinstance(report, GapReport)]
+
+
+def check(root: Path, view: View, expected: set[int], restart: Restart, tells: bool = True) -> JournalStore:
+    """Recover, deliver, go on; raises AssertionError when something is missing, doubled, altered or invented.
+
+    Where `tells`, whatever else is missing must lie within a gap that the journal tells of.
+    """
     store = restart.open(root)
     assert store.state.epoch not in view.epochs, f"epoch {store.state.epoch} was in use before"
     store.pin(restart.fit)
+    tell(store, restart)
     deliver_all(store, view)
     found = set(view.cloud.key_of) | quarantined(store)
     assert expected <= found, f"samples {sorted(expected - found)} are missing"
+    lost = untold(view.taken, found, gaps_of(store), store.state.pins)
+    assert not (tells and lost), f"samples {lost} are missing and in no known gap"
     _commands(store, view)
     _goes_on(store, view, restart)
     killed(store)

@@ -89,7 +89,7 @@ class Run:
         seal_age_ms = 0 if self.live else round(self.journal_.limits.seal_age_s * 1000)
         budget_ms = round(self.journal_.limits.power_loss_budget_s * 1000)
         for _ in range(samples):
-            sample = self.ledger.sample(self.monotonic_ms())
+            sample = self.ledger.sample(bytes([self.boot]) * 16, self.monotonic_ms(), self.wall_ms())
             self.journal_.add(sample)
             self.waiting[len(self.ledger.given)] = self.now_ms + seal_age_ms + budget_ms + TICK_MS
         self.journal_.live = self.live

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from lentera_gateway.journal.gaps import GapKeeper
 from tests.faults.disk import Disk, Image
 from tests.faults.files import Files, Op
-from tests.faults.recovery import Restart, check, same_boot
-from tests.faults.run import record
+from tests.faults.recovery import Restart, check, same_boot, tell
+from tests.faults.run import Recorded, record
 from tests.faults.seeds import SEEDS, named, quick_folder, some
 
 
@@ -31,15 +32,18 @@ def each_kill(ops: list[Op], seed: int, count: int, random_: random.Random):
         yield number, disk.as_it_is()
 
 
-@pytest.mark.timeout(3600)
-def test_a_kill_costs_the_last_second_at_most(recorded):
-    run, seed = recorded
+def look_at_each(run: Recorded, seed: int) -> None:
     random_ = random.Random(f"{seed} kill")
     for number, image in each_kill(run.ops, seed, 260, random_):
         view = run.ledger.before(number)
         with named("seed", seed, "call", number, *run.ops[number : number + 1]), quick_folder() as root:
             image.lay(root)
             check(root, view, view.kept, same_boot(view))
+
+
+@pytest.mark.timeout(3600)
+def test_a_kill_costs_the_last_second_at_most(recorded):
+    look_at_each(*recorded)
 
 
 def killed_again(image: Image, restart: Restart, random_: random.Random) -> Image:
@@ -50,6 +54,7 @@ def killed_again(image: Image, restart: Restart, random_: random.Random) -> Imag
         with files.watching():
             store = restart.open(root)
             store.pin(restart.fit)
+            tell(store, restart)
             store.mover.maintain(restart.monotonic_ms)
             store.places.memory.close_segment()
             store.places.card.close_segment()
@@ -68,3 +73,11 @@ def test_a_second_kill_while_the_first_is_recovered_costs_nothing_more(recorded)
         with named("seed", seed, "call", number, *run.ops[number : number + 1]), quick_folder() as root:
             killed_again(image, restart, random_).lay(root)
             check(root, view, view.kept, replace(restart, monotonic_ms=restart.monotonic_ms + 300))
+
+
+@pytest.mark.timeout(3600)
+def test_a_kill_of_which_nobody_is_told_is_found(recorded, monkeypatch):
+    run, seed = recorded
+    monkeypatch.setattr(GapKeeper, "note_stop", lambda *_: None)
+    with pytest.raises(AssertionError, match="in no known gap"):
+        look_at_each(run, seed)

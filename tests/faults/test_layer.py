@@ -23,7 +23,10 @@ async def test_the_run_meets_all_that_may_go_wrong(tmp_path):
     every = {"mkdir", "create", "write", "rename", "unlink"}
     assert kinds >= {(kind, tier) for kind in every for tier in ("mem", "card")} | {("sync", "card")}
     written = {op.path.split("/")[1] for op in recorded.ops if op.kind == "write" and op.path.startswith("card/")}
-    assert written == {"state.new", "segments", "quarantine", "commands", "commands.new"}
+    assert written == {
+        *("state.new", "segments", "quarantine", "commands", "commands.new"),
+        *("reports", "reports.new"),
+    }
     view = recorded.ledger.before(len(recorded.ops))
     assert len(view.epochs) == 3
     assert len(view.cloud.key_of) > 150

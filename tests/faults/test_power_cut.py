@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from lentera_gateway.journal.gaps import GapKeeper
 from tests.faults.disk import KINDS, Disk, Image
 from tests.faults.files import Files
 from tests.faults.ledger import View
-from tests.faults.recovery import Restart, after_power_cut, check
+from tests.faults.recovery import Restart, after_power_cut, check, tell
 from tests.faults.run import Recorded, record
 from tests.faults.seeds import LONG, SEEDS, named, quick_folder, some
 
@@ -43,15 +44,18 @@ def open_after(image: Image, view: View, restart: Restart) -> None:
         check(root, view, view.durable, restart)
 
 
-@pytest.mark.timeout(3600)
-def test_nothing_older_than_the_budget_is_lost_nothing_doubled(recorded):
-    run, seed = recorded
+def look_at_each(run: Recorded, seed: int) -> None:
     for number, disk in each_cut(run, seed, 300):
         random_ = random.Random(f"{seed} {number}")
         for kind in KINDS if LONG else random_.sample(KINDS, 2):
             with named("seed", seed, "call", number, kind, *run.ops[number : number + 1]):
                 image = disk.after_power_cut(kind, random_).without("mem")
                 open_after(image, run.ledger.before(number), after_power_cut(random_))
+
+
+@pytest.mark.timeout(3600)
+def test_nothing_older_than_the_budget_is_lost_nothing_doubled(recorded):
+    look_at_each(*recorded)
 
 
 def second_cut(image: Image, restart: Restart, random_: random.Random) -> Image:
@@ -62,6 +66,7 @@ def second_cut(image: Image, restart: Restart, random_: random.Random) -> Image:
         with files.watching():
             store = restart.open(root)
             store.pin(restart.fit)
+            tell(store, restart)
             store.mover.maintain(restart.monotonic_ms + 60_000)
             store.places.memory.close_segment()
             store.places.card.close_segment()
@@ -80,3 +85,11 @@ def test_a_second_cut_while_the_first_is_recovered_costs_nothing_more(recorded):
             restart = after_power_cut(random_)
             image = second_cut(image, restart, random_)
             open_after(image, run.ledger.before(number), Restart(b"and another one!", 6000, restart.wall_ms))
+
+
+@pytest.mark.timeout(3600)
+def test_a_cut_of_which_nobody_is_told_is_found(recorded, monkeypatch):
+    run, seed = recorded
+    monkeypatch.setattr(GapKeeper, "note_stop", lambda *_: None)
+    with pytest.raises(AssertionError, match="in no known gap"):
+        look_at_each(run, seed)

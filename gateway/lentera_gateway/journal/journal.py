@@ -21,6 +21,7 @@ from lentera_gateway.journal.recovery import Recovery
 from lentera_gateway.journal.reports import Report
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.journal.store import JournalStore
+from lentera_gateway.journal.telling import after_tick
 from lentera_model.batch import FORMAT_VERSION, ClockFit
 from lentera_model.protocol import GapReport, TallyRow
 from lentera_model.readings import Sample
@@ -29,6 +30,10 @@ MAX_UNSEALED_SAMPLES: Final = 20_000
 """Bound of what waits in the process while the journal's thread is stuck; then the oldest go, counted."""
 _SAVE_TIME_EVERY_MS: Final = 3_600_000
 _FIRST_GUESS_BYTES_A_VALUE: Final = 2.5
+_FIRST_WITHIN_MS: Final = 10_000
+"""A gateway to which no device answers for so long has been back since its start all the same."""
+_LATEST_BY_MS: Final = 10_000
+"""A sample may be added later than it was taken by the length of a poll; what is older than this was kept elsewhere."""
 _LOG: Final = structlog.get_logger("journal")
 
 
@@ -83,6 +88,10 @@ class Journal:
         self._delivery = Delivery()
         self._pinned = False
         self._time_saved_ms = 0
+        self._opened_ms = self._kept_to_ms = 0
+        self._first_stamp_ms: int | None = None
+        self._newest_stamp_ms: int | None = None
+        self._latest_by_ms = 0
         self._busy = asyncio.Lock()
         self._scan: asyncio.Task[None] | None = None
 
@@ -94,7 +103,7 @@ class Journal:
         """
         now_ms = self._monotonic_ms()
         self.recovery = await self._io.run(self._store.open, now_ms, self._wall_ms())
-        self._time_saved_ms = now_ms
+        self._time_saved_ms = self._opened_ms = now_ms
         self._scan = asyncio.create_task(self._scan_card(), name="journal-scan")
         self.sealed.set()
         return self.recovery
@@ -118,6 +127,10 @@ class Journal:
         """Take a sample; it is on the memory tier with the next tick."""
         if not sample.values:
             return
+        if self._first_stamp_ms is None:
+            self._first_stamp_ms = sample.monotonic_ms
+        self._newest_stamp_ms = max(self._newest_stamp_ms or 0, sample.monotonic_ms)
+        self._latest_by_ms = max(self._latest_by_ms, min(self._monotonic_ms() - sample.monotonic_ms, _LATEST_BY_MS))
         self._fresh.append(sample)
         if len(self._fresh) > MAX_UNSEALED_SAMPLES:
             gone = self._fresh.pop(0)
@@ -134,10 +147,33 @@ class Journal:
             await self._take_fresh(seal_now)
             await self._io.run(self._store.mover.maintain, self._monotonic_ms())
             await self._io.run(self._store.reports.maintain, self._monotonic_ms())
+            await self._tell_gaps()
             await self._save_time()
+
+    async def _tell_gaps(self) -> None:
+        now_ms, losses = self._monotonic_ms(), await self.losses()
+        told = await self._io.run(
+            after_tick,
+            self._store,
+            now_ms,
+            self._kept_to_ms,
+            self._back_ms(now_ms),
+            losses,
+            self._fit(),
+            self._wall_ms(),
+        )
+        if told:
+            self.told.set()
+
+    def _back_ms(self, now_ms: int) -> int | None:
+        """Return from when on samples are taken again: by the first one, or, where none comes, from the start."""
+        if self._first_stamp_ms is None and now_ms - self._opened_ms < _FIRST_WITHIN_MS:
+            return None
+        return max(self._opened_ms, self._first_stamp_ms or 0)
 
     async def _take_fresh(self, seal_now: bool) -> None:
         now_ms = self._monotonic_ms()
+        kept_to_ms = now_ms - self._latest_by_ms
         fresh, self._fresh = self._fresh, []
         if fresh and not self._unsealed:
             self._oldest_ms = now_ms
@@ -155,6 +191,7 @@ class Journal:
             await self._seal(now_ms)
         elif fresh:
             await self._io.run(self._store.keep_samples, fresh)
+        self._kept_to_ms = kept_to_ms
 
     async def _seal(self, now_ms: int) -> None:
         samples, self._unsealed = self._unsealed, []
@@ -286,5 +323,6 @@ class Journal:
         async with self._busy:
             await self._take_fresh(seal_now=True)
             wall_ms = self._wall_ms() if self._fit() is not None else 0
-            await self._io.run(self._store.close, self._monotonic_ms(), wall_ms)
+            now_ms, losses = self._monotonic_ms(), await self.losses()
+            await self._io.run(self._store.close, now_ms, wall_ms, self._newest_stamp_ms, losses, self._fit())
         self._io.stop()

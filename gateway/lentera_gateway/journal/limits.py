@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+TICKS_MS: Final = 5_000
+"""What the second's ticks and a slow poll may add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class JournalLimits:
     card_max_bytes: int = 1024 * 1024 * 1024
     seal_age_s: float = 60.0
     seal_bytes: int = 4096
+
+    @property
+    def at_most_lost_ms(self) -> int:
+        """Of what came before a power cut, at most so much is not on the card: seal age, budget, the ticks between."""
+        return round((self.seal_age_s + self.power_loss_budget_s) * 1000) + TICKS_MS
 
     @property
     def memory_segment_bytes(self) -> int:

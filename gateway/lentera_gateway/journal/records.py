@@ -56,12 +56,22 @@ class PinRecord(msgspec.Struct, array_like=True, frozen=True):
     source: str
 
 
+class EndRecord(msgspec.Struct, array_like=True, frozen=True):
+    """An orderly end whose gap is not told yet: of which boot, when, and the wall clock (0 where it was not known)."""
+
+    boot_id: bytes
+    monotonic_ms: int
+    at_ms: int
+    uncertainty_ms: int
+
+
 class StateRecord(msgspec.Struct, tag=4, array_like=True, frozen=True):
     """What outlives a process: its epoch, the latest wall time seen, the pinned fits of recent boots."""
 
     epoch: int
     saved_at_ms: int
     pins: list[PinRecord]
+    end: EndRecord | None = None
 
 
 class CommandRecord(msgspec.Struct, tag=5, array_like=True, frozen=True):
@@ -89,6 +99,33 @@ class ReportRecord(msgspec.Struct, tag=6, array_like=True, frozen=True):
     message: bytes
 
 
+class AliveRecord(msgspec.Struct, tag=9, array_like=True, frozen=True):
+    """The process lives; of what it took, everything stamped before this survives it."""
+
+    boot_id: bytes
+    monotonic_ms: int
+
+
+class DraftRecord(msgspec.Struct, tag=10, array_like=True, frozen=True):
+    """A known gap that is no report yet, because the wall clock of its boot is not known or others may join it.
+
+    Its beginning is on the boot's clock, or, where another boot ended then, in Unix milliseconds. `clock` is the fit
+    that its values have, where they have one of their own.
+    """
+
+    reason: str
+    boot_id: bytes
+    from_monotonic_ms: int | None
+    from_ms: int | None
+    to_monotonic_ms: int
+    devices: list[str]
+    detail_s: int
+    values: int
+    uncertainty_ms: int
+    joins: bool
+    clock: PinRecord | None = None
+
+
 class NotedRecord(msgspec.Struct, tag=7, array_like=True, frozen=True):
     """The cloud has the report of this epoch and number."""
 
@@ -104,7 +141,16 @@ class ThinnedRecord(msgspec.Struct, tag=8, array_like=True, frozen=True):
 
 
 Record = (
-    SamplesRecord | BatchRecord | MarkRecord | StateRecord | CommandRecord | ReportRecord | NotedRecord | ThinnedRecord
+    SamplesRecord
+    | BatchRecord
+    | MarkRecord
+    | StateRecord
+    | CommandRecord
+    | ReportRecord
+    | NotedRecord
+    | ThinnedRecord
+    | AliveRecord
+    | DraftRecord
 )
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -15,7 +15,7 @@ from typing import Final
 
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.framing import frame, scan
-from lentera_gateway.journal.records import PinRecord, StateRecord, decode_record, encode_record
+from lentera_gateway.journal.records import EndRecord, PinRecord, StateRecord, decode_record, encode_record
 from lentera_gateway.journal.segments import sync_folder, write_durably
 from lentera_model.batch import ClockFit
 
@@ -32,12 +32,14 @@ class GatewayState:
         saved_at_ms: latest wall time known when it was saved; the clock never starts before it.
         pins: boot id -> the one fit for batches that were sealed before the clock was trusted.
         kept: whether the card took it.
+        end: the orderly end of an earlier process whose gap is not told yet.
     """
 
     epoch: int
     saved_at_ms: int
     pins: dict[bytes, ClockFit]
     kept: bool = True
+    end: EndRecord | None = None
 
 
 def next_epoch(known: int | None, wall_ms: int, randomness: int) -> int:
@@ -65,7 +67,8 @@ def unkept_epoch(epoch: int, wall_ms: int, randomness: int) -> int:
     return by_clock if by_clock > epoch else epoch + 1 + randomness
 
 
-def _read(folder: Path) -> StateRecord | None:
+def read_state(folder: Path) -> StateRecord | None:
+    """Return the state that a folder's file holds, None where it does not read."""
     try:
         return last_state((folder / STATE_NAME).read_bytes())
     except OSError:
@@ -96,7 +99,7 @@ def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
         PinRecord(boot_id, fit.offset_ms, fit.uncertainty_ms, fit.source)
         for boot_id, fit in list(state.pins.items())[-_KEPT_PINS:]
     ]
-    data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins)))
+    data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins, state.end)))
     temporary = folder / (STATE_NAME + ".new")
     if durable:
         write_durably(temporary, data)
@@ -117,12 +120,13 @@ def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int
         highest_seen: highest epoch among the batches found, for a lost state file.
         wall_ms: the system's wall clock.
     """
-    in_memory = _read(memory)
-    found = [record for record in (in_memory, _read(card)) if record is not None]
+    in_memory = read_state(memory)
+    found = [record for record in (in_memory, read_state(card)) if record is not None]
     epochs = [record.epoch for record in found] + ([highest_seen] if highest_seen is not None else [])
     saved_at_ms = max([BUILD_TIME_MS, *(record.saved_at_ms for record in found)])
     epoch = next_epoch(max(epochs, default=None), wall_ms, secrets.randbits(30))
-    state = GatewayState(epoch, saved_at_ms, pins_of(found))
+    newest = max(found, key=lambda one: (one.epoch, one.end is not None), default=None)
+    state = GatewayState(epoch, saved_at_ms, pins_of(found), end=None if newest is None else newest.end)
     try:
         save_state(card, state, durable=True)
     except OSError:

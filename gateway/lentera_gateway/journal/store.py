@@ -14,9 +14,12 @@ from dataclasses import replace
 from typing import ClassVar, Final
 
 from lentera_gateway.journal.commandlog import CommandLog
+from lentera_gateway.journal.gaps import GapKeeper
 from lentera_gateway.journal.held import HeldBatch
 from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.lastword import LastWord
 from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.losses import Loss
 from lentera_gateway.journal.mover import CardMover
 from lentera_gateway.journal.openlog import OpenLog
 from lentera_gateway.journal.outbox import Outbox, Outgoing
@@ -29,6 +32,7 @@ from lentera_gateway.journal.sealing import portions, seal_samples
 from lentera_gateway.journal.segments import make_folder
 from lentera_gateway.journal.state import GatewayState, save_state, start_epoch
 from lentera_gateway.journal.status import JournalStatus
+from lentera_gateway.journal.telling import listen_back, tell_the_end
 from lentera_model.batch import BatchKey, ClockFit
 from lentera_model.errors import LenteraError
 from lentera_model.readings import Sample
@@ -58,6 +62,8 @@ class JournalStore:
         self.open_log = OpenLog(limits.memory_dir / "unsealed")
         self.commands = CommandLog(limits.memory_dir, limits.card_dir, COMMANDS_KEPT)
         self.reports = ReportLog(limits.memory_dir, limits.card_dir)
+        self.gaps = GapKeeper(limits.memory_dir, boot_id, self.reports)
+        self.last_word: LastWord | None = None
         self.quarantine = Quarantine(limits.card_dir / "quarantine")
         self.spare_quarantine = Quarantine(limits.memory_dir / "quarantine", max_bytes=limits.memory_max_bytes // 8)
         self.state = GatewayState(0, 0, {})
@@ -78,6 +84,7 @@ class JournalStore:
         except OSError as error:
             self.mover.failed(error, monotonic_ms)
         sealed = self._recover_memory(monotonic_ms)
+        self.last_word = listen_back(self)
         highest = max((key.epoch for key in sealed), default=None)
         self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, highest, wall_ms)
         if not self.state.kept:
@@ -165,9 +172,17 @@ class JournalStore:
             self.places.recovery.unreadable_segments += 1
             self.places.card_error = f"segment {number} was left alone: {why}"
 
-    def close(self, monotonic_ms: int, wall_ms: int) -> None:
-        """Bring everything that waits onto the card, and end."""
+    def close(
+        self,
+        monotonic_ms: int,
+        wall_ms: int,
+        newest_stamp_ms: int | None = None,
+        losses: Sequence[Loss] = (),
+        fit: ClockFit | None = None,
+    ) -> None:
+        """Bring everything that waits onto the card, and end; the next process is told that it was in order."""
         self.mover.move_all(monotonic_ms)
+        tell_the_end(self, monotonic_ms, newest_stamp_ms, losses, fit, wall_ms)
         self.save_time(wall_ms)
         try:
             self.places.card.keep_marks()

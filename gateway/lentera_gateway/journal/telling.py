@@ -1,0 +1,135 @@
+"""When the journal tells what is missing: at the start, after each tick, at an orderly end. Journal's thread only.
+
+The order matters: first the report is durable, then what it was worked out from is let go. Killed between the two, the
+next process tells the same time once more, as part of a longer gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from lentera_gateway.clock import BUILD_TIME_MS
+from lentera_gateway.journal.gaps import GapKeeper, draft_of_loss
+from lentera_gateway.journal.lastword import LastWord, last_word, stopped_at
+from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.losses import Loss
+from lentera_gateway.journal.places import Places
+from lentera_gateway.journal.records import BatchRecord, StateRecord, decode_record
+from lentera_gateway.journal.segments import Tier
+from lentera_gateway.journal.state import STATE_NAME, GatewayState, pins_of, read_state
+from lentera_model.batch import BatchError, ClockFit, peek
+
+
+class Teller(Protocol):
+    """What of the journal's store is needed here."""
+
+    boot_id: bytes
+    limits: JournalLimits
+    places: Places
+    gaps: GapKeeper
+    state: GatewayState
+    last_word: LastWord | None
+
+    def save_time(self, wall_ms: int) -> None:
+        """Keep the state on the card, with the latest wall time known."""
+        ...
+
+
+def listen_back(store: Teller) -> LastWord | None:
+    """Find out how the process before ended; before anything of this one is written."""
+    limits = store.limits
+    states = [state for folder in (limits.memory_dir, limits.card_dir) if (state := read_state(folder)) is not None]
+    pins = pins_of(states)
+    if not states and any((folder / STATE_NAME).exists() for folder in (limits.memory_dir, limits.card_dir)):
+        states.append(StateRecord(0, BUILD_TIME_MS, []))  # damaged: there was a process, and nothing is known of it
+    return last_word(
+        store.boot_id,
+        store.gaps.load(),
+        states,
+        lambda: newest_sealed_ms(store.places.card, pins),
+        limits.at_most_lost_ms,
+    )
+
+
+def newest_sealed_ms(tier: Tier, pins: Mapping[bytes, ClockFit]) -> int | None:
+    """Return when the newest batch of a tier's last segment was sealed (Unix ms); None where that is not known."""
+    last = max(tier.index.segments, default=None)
+    if last is None:
+        return None
+    newest_ms: int | None = None
+    try:
+        frames = tier.read(last).frames
+    except OSError:
+        return None
+    for frame in frames:
+        record = decode_record(frame.record)
+        if not isinstance(record, BatchRecord):
+            continue
+        try:
+            header = peek(record.sealed)
+        except BatchError:
+            continue
+        fit = header.clock or pins.get(header.boot_id)
+        if fit is not None:
+            newest_ms = max(newest_ms or 0, header.sealed_monotonic_ms + fit.offset_ms)
+    return newest_ms
+
+
+def after_tick(
+    store: Teller,
+    now_ms: int,
+    kept_to_ms: int,
+    back_ms: int | None,
+    losses: Sequence[Loss],
+    fit: ClockFit | None,
+    wall_ms: int,
+) -> bool:
+    """Tell what is missing, then note that the process lives. True when there is something new to tell.
+
+    Args:
+        store: the journal.
+        now_ms: CLOCK_BOOTTIME.
+        kept_to_ms: everything that was taken and stamped before this was logged or sealed.
+        back_ms: from when on this process takes samples; None while that is not known yet.
+        losses: what was given up.
+        fit: this boot's clock fit, None while the time is not trusted.
+        wall_ms: the wall clock.
+    """
+    gaps = store.gaps
+    if store.last_word is not None and back_ms is not None:
+        gaps.note_stop(store.last_word, back_ms)
+    gaps.note(draft_of_loss(loss) for loss in losses)
+    told = gaps.settle(_fits(store, fit), now_ms)
+    if store.last_word is not None and back_ms is not None:
+        store.last_word = None
+        store.state = replace(store.state, end=None)
+        store.save_time(store.state.saved_at_ms if fit is None else wall_ms)
+    only_in_process = store.places.memory_error is not None or store.places.held.batches
+    if store.last_word is None and not only_in_process:
+        gaps.mark(kept_to_ms)
+    return told
+
+
+def tell_the_end(
+    store: Teller,
+    now_ms: int,
+    newest_stamp_ms: int | None,
+    losses: Sequence[Loss],
+    fit: ClockFit | None,
+    wall_ms: int,
+) -> None:
+    """Tell everything that is to be told, and prepare the mark of an orderly end; saving the state makes it durable."""
+    if store.last_word is not None:
+        store.gaps.note_stop(store.last_word, now_ms)
+        store.last_word = None
+    store.gaps.note(draft_of_loss(loss) for loss in losses)
+    store.gaps.settle(_fits(store, fit), now_ms, everything=True)
+    uncertainty_ms = 0 if fit is None else fit.uncertainty_ms
+    end = stopped_at(store.boot_id, now_ms, newest_stamp_ms, 0 if fit is None else wall_ms, uncertainty_ms)
+    store.state = replace(store.state, end=end)
+
+
+def _fits(store: Teller, fit: ClockFit | None) -> dict[bytes, ClockFit]:
+    return dict(store.state.pins) | ({} if fit is None else {store.boot_id: fit})

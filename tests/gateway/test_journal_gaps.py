@@ -1,0 +1,310 @@
+"""What an end of the gateway may have cost is told by the next process: killed, without power, stopped in order."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lentera_gateway.clock import BUILD_TIME_MS
+from lentera_gateway.journal import Journal, JournalLimits
+from lentera_gateway.journal.index import Key
+from lentera_gateway.journal.journal import MAX_UNSEALED_SAMPLES
+from lentera_model.batch import ClockFit
+from lentera_model.protocol import GapReport
+from lentera_model.readings import Sample
+
+WALL = 1_790_000_000_000
+HOUR = 3_600_000
+AT_MOST = 75_000
+
+
+@dataclass
+class Board:
+    """A board whose clock the test moves; `boot_wall_ms` is when its boot began."""
+
+    root: Path
+    boot: int = 1
+    boot_wall_ms: int = WALL
+    now_ms: int = 20_000
+    trusted: bool = True
+    journals: list[Journal] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Journal:
+        return self.journals[-1]
+
+    def wall(self) -> int:
+        return self.boot_wall_ms + self.now_ms
+
+    def fit(self) -> ClockFit | None:
+        return ClockFit(self.boot_wall_ms, 5, "ntp") if self.trusted else None
+
+    async def start(self) -> None:
+        limits = JournalLimits(self.root / "mem", self.root / "card")
+        boot_id = bytes([self.boot]) * 16
+        self.journals.append(
+            Journal("gw-1", boot_id, limits, lambda: self.now_ms, lambda: self.wall() if self.trusted else 0, self.fit)
+        )
+        await self.journal.open()
+
+    async def run(self, seconds: int, samples: bool = True, linked: bool = False) -> None:
+        for _ in range(seconds):
+            self.now_ms += 1000
+            if samples:
+                self.journal.add(Sample("m1", "p", self.now_ms, {"voltage_l1": 1.0}))
+            await self.journal.tick()
+            while linked and (batch := await self.journal.next_batch(0)) is not None:
+                await self.journal.acknowledge(batch.key)
+
+    def kill(self) -> None:
+        store = self.journal._store
+        store.places.memory.close_segment()
+        store.places.card.close_segment()
+        assert store._lock is not None
+        os.close(store._lock)
+        self.journal._io.stop()
+
+    def power_cut(self, off_ms: int = 30_000) -> None:
+        self.kill()
+        shutil.rmtree(self.root / "mem")
+        self.reboot(off_ms)
+
+    def reboot(self, off_ms: int = 30_000) -> None:
+        self.boot += 1
+        self.boot_wall_ms = self.wall() + off_ms
+        self.now_ms = 4_000
+
+    async def told(self) -> list[GapReport]:
+        sent: set[Key] = set()
+        found: list[GapReport] = []
+        while (report := await self.journal.next_report(sent.__contains__)) is not None:
+            sent.add(Key(report.epoch, report.number))
+            assert isinstance(report, GapReport)
+            found.append(report)
+        return found
+
+
+@pytest.fixture
+async def board(tmp_path):
+    one = Board(tmp_path)
+    await one.start()
+    yield one
+    for journal in one.journals:
+        journal._io.stop()
+
+
+async def test_a_first_start_has_nothing_to_tell(board):
+    await board.run(20)
+    assert await board.told() == []
+
+
+async def test_a_killed_process_may_have_lost_its_last_second(board):
+    await board.run(30)
+    last_ms = board.wall()
+    board.kill()
+    board.now_ms += 7_400
+    await board.start()
+    await board.run(2)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("killed", last_ms, last_ms + 8_400)
+    assert (gap.devices, gap.values, gap.detail_s) == ([], 0, 0)
+    assert 5 <= gap.uncertainty_ms < 50
+
+
+async def test_a_mark_stands_although_nothing_was_read(board):
+    await board.run(5)
+    await board.run(300, samples=False)
+    last_ms = board.wall()
+    board.kill()
+    board.now_ms += 2_000
+    await board.start()
+    await board.run(12, samples=False)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("killed", last_ms, last_ms + 2_000)
+
+
+async def test_a_poll_that_takes_long_is_told_with_what_it_may_have_cost(board):
+    await board.run(3)
+    board.journal.add(Sample("m1", "p", board.now_ms - 3_000, {"voltage_l1": 1.0}))
+    await board.run(3)
+    last_ms = board.wall()
+    board.kill()
+    await board.start()
+    await board.run(1)
+    (gap,) = await board.told()
+    assert gap.from_ms == last_ms - 3_000
+
+
+async def test_killed_again_before_it_was_told_is_one_gap_from_the_first_on(board):
+    await board.run(30)
+    last_ms = board.wall()
+    for _ in range(3):
+        board.kill()
+        board.now_ms += 500
+        await board.start()
+        await board.run(3, samples=False)
+    await board.run(1)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("killed", last_ms, board.wall())
+
+
+async def test_each_kill_is_told_once(board):
+    for _ in range(3):
+        await board.run(15)
+        board.kill()
+        await board.start()
+    await board.run(5)
+    assert [gap.reason for gap in await board.told()] == ["killed"] * 3
+    assert len({(gap.epoch, gap.number) for gap in await board.told()}) == 3
+
+
+async def test_a_power_cut_costs_from_the_last_time_that_is_on_the_card(board):
+    await board.run(HOUR // 1000, linked=True)
+    saved_ms = board.wall()
+    await board.run(200, linked=True)
+    cut_ms = board.wall()
+    board.power_cut()
+    await board.start()
+    await board.run(3)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.to_ms) == ("power_cut", board.boot_wall_ms + 5_000)
+    assert gap.from_ms == saved_ms - AT_MOST
+    assert gap.from_ms < cut_ms - AT_MOST
+    assert gap.uncertainty_ms >= AT_MOST
+
+
+async def test_a_batch_on_the_card_bounds_a_power_cut_better_than_the_saved_time(board):
+    await board.run(400)  # nobody takes the batches: they go onto the card
+    cut_ms = board.wall()
+    board.power_cut()
+    await board.start()
+    await board.run(3)
+    (gap,) = await board.told()
+    assert cut_ms - 2 * AT_MOST <= gap.from_ms <= cut_ms - AT_MOST + 70_000
+
+
+async def test_an_orderly_stop_costs_nothing_before_it(board):
+    await board.run(30)
+    stopped_ms = board.wall()
+    board.now_ms += 300
+    await board.journal.close()
+    board.now_ms += 60_000
+    await board.start()
+    await board.run(2)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("stopped", stopped_ms, stopped_ms + 61_300)
+
+
+async def test_an_orderly_reboot_is_a_stop_too(board):
+    await board.run(30)
+    stopped_ms = board.wall()
+    await board.journal.close()
+    shutil.rmtree(board.root / "mem")
+    board.reboot()
+    await board.start()
+    await board.run(2)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("stopped", stopped_ms, board.boot_wall_ms + 5_000)
+    await board.run(30)
+    board.power_cut()
+    await board.start()
+    await board.run(2)
+    assert [one.reason for one in await board.told()] == ["stopped", "power_cut"], "a stop is told once"
+
+
+async def test_a_stop_soon_after_the_start_tells_the_end_before_it(board):
+    await board.run(30)
+    last_ms = board.wall()
+    board.kill()
+    board.now_ms += 5_000
+    await board.start()
+    board.now_ms += 1_000
+    await board.journal.close()
+    shutil.rmtree(board.root / "mem")
+    board.reboot()
+    await board.start()
+    await board.run(2)
+    gaps = await board.told()
+    assert [gap.reason for gap in gaps] == ["killed", "stopped"]
+    assert (gaps[0].from_ms, gaps[0].to_ms) == (last_ms, gaps[1].from_ms)
+
+
+async def test_what_is_told_waits_until_the_time_is_known(board):
+    await board.run(30)
+    board.trusted = False
+    board.power_cut()
+    await board.start()
+    await board.run(40)
+    board.kill()
+    board.now_ms += 2_000
+    await board.start()
+    await board.run(20)
+    assert await board.told() == []
+    board.trusted = True
+    await board.run(1)
+    cut, kill = await board.told()
+    assert (cut.reason, cut.to_ms) == ("power_cut", board.boot_wall_ms + 5_000)
+    assert (kill.reason, kill.from_ms, kill.to_ms) == (
+        "killed",
+        board.boot_wall_ms + 44_000,
+        board.boot_wall_ms + 47_000,
+    )
+
+
+async def test_a_boot_that_never_knew_the_time_lies_within_the_gap_of_the_next(board):
+    await board.run(30)
+    cut_ms = board.wall()
+    board.trusted = False
+    board.power_cut()
+    await board.start()
+    await board.run(30)
+    board.power_cut()
+    await board.start()
+    board.trusted = True
+    await board.run(2)
+    (gap,) = await board.told()
+    assert gap.reason == "power_cut"
+    assert gap.from_ms < cut_ms
+    assert gap.to_ms == board.boot_wall_ms + 5_000
+
+
+async def test_a_board_that_never_knew_the_time_says_so(board, tmp_path):
+    other = Board(tmp_path / "other", trusted=False)
+    await other.start()
+    await other.run(5)
+    other.power_cut()
+    await other.start()
+    other.trusted = True
+    await other.run(2)
+    (gap,) = await other.told()
+    assert gap.from_ms == BUILD_TIME_MS - AT_MOST
+    other.journal._io.stop()
+
+
+async def test_samples_that_find_no_place_are_told(board):
+    await board.run(2)
+    for number in range(MAX_UNSEALED_SAMPLES + 10):
+        board.journal.add(Sample("m2", "p", board.now_ms + number % 7, {"voltage_l1": 1.0}))
+    board.journal.add(Sample("m2", "p", board.now_ms, {"voltage_l1": 1.0}))
+    await board.run(1, samples=False)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.devices, gap.values) == ("samples_dropped", ["m2"], 11)
+    assert (gap.from_ms, gap.to_ms) == (board.wall() - 1_000, board.wall() - 994)
+
+
+async def test_a_full_memory_tier_holds_the_mark_back(board, monkeypatch):
+    await board.run(10)
+    last_ms = board.wall()
+    monkeypatch.setattr(board.journal._store.open_log, "append", refuse)
+    await board.run(5)
+    board.kill()
+    await board.start()
+    await board.run(1)
+    (gap,) = await board.told()
+    assert gap.from_ms == last_ms
+
+
+def refuse(*_args):
+    raise OSError(28, "No space left on device")
