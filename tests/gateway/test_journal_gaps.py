@@ -306,5 +306,51 @@ async def test_a_full_memory_tier_holds_the_mark_back(board, monkeypatch):
     assert gap.from_ms == last_ms
 
 
+async def test_what_the_cloud_refuses_is_told_with_its_devices_and_times(board):
+    await board.run(5)
+    at_ms = board.wall()
+    await board.journal.tick(seal_now=True)
+    batch = await board.journal.next_batch(0)
+    assert batch is not None
+    await board.journal.refuse(batch.key, "from_future", "stamps lie in 2099")
+    await board.run(1)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.devices, gap.values) == ("refused", ["m1"], 5)
+    assert (gap.from_ms, gap.to_ms) == (at_ms - 4_000, at_ms)
+
+
+async def test_rows_that_the_cloud_refuses_are_told_alone(board):
+    board.journal.add(Sample("m2", "p", board.now_ms + 500, {"voltage_l1": 1.0, "voltage_l2": 1.0}))
+    await board.run(1)
+    await board.journal.tick(seal_now=True)
+    batch = await board.journal.next_batch(0)
+    assert batch is not None
+    await board.journal.acknowledge(batch.key, [{"device": "m2", "code": "undeclared_device", "text": "who?"}])
+    await board.run(1)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.devices, gap.values, gap.to_ms) == ("refused", ["m2"], 2, board.wall() - 1_500)
+
+
+async def test_batches_of_a_boot_whose_time_nobody_knows_are_told(board):
+    await board.run(30)
+    known_ms = board.wall()
+    await board.journal.close()
+    board.trusted = False
+    board.reboot()
+    await board.start()
+    await board.run(20)
+    await board.journal.close()
+    board.reboot()
+    board.trusted = True
+    await board.start()
+    await board.run(2, linked=True)
+    await board.run(1)
+    gaps = {gap.reason: gap for gap in await board.told()}
+    unknown = gaps["clock_unknown"]
+    assert (unknown.devices, unknown.values) == (["m1"], 20)
+    assert unknown.from_ms <= known_ms
+    assert unknown.to_ms == board.boot_wall_ms
+
+
 def refuse(*_args):
     raise OSError(28, "No space left on device")

@@ -32,7 +32,7 @@ from lentera_gateway.journal.sealing import portions, seal_samples
 from lentera_gateway.journal.segments import make_folder
 from lentera_gateway.journal.state import GatewayState, save_state, start_epoch
 from lentera_gateway.journal.status import JournalStatus
-from lentera_gateway.journal.telling import listen_back, tell_the_end
+from lentera_gateway.journal.telling import listen_back, tell_refused, tell_the_end
 from lentera_model.batch import BatchKey, ClockFit
 from lentera_model.errors import LenteraError
 from lentera_model.readings import Sample
@@ -64,6 +64,7 @@ class JournalStore:
         self.reports = ReportLog(limits.memory_dir, limits.card_dir)
         self.gaps = GapKeeper(limits.memory_dir, boot_id, self.reports)
         self.last_word: LastWord | None = None
+        self.known_from_ms = 0
         self.quarantine = Quarantine(limits.card_dir / "quarantine")
         self.spare_quarantine = Quarantine(limits.memory_dir / "quarantine", max_bytes=limits.memory_max_bytes // 8)
         self.state = GatewayState(0, 0, {})
@@ -87,6 +88,7 @@ class JournalStore:
         self.last_word = listen_back(self)
         highest = max((key.epoch for key in sealed), default=None)
         self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, highest, wall_ms)
+        self.known_from_ms = self.state.saved_at_ms
         if not self.state.kept:
             self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
         for found in self.reports.load(self.state.epoch):
@@ -267,6 +269,7 @@ class JournalStore:
         if sealed is None:
             return self.settle(key, Fate.QUARANTINED)
         self.set_aside(key, sealed, reasons)
+        tell_refused(self, sealed, reasons)
         return self.settle(key, Fate.QUARANTINED)
 
     def set_aside(self, key: Key, sealed: bytes, reasons: list[dict[str, str]]) -> None:
@@ -287,6 +290,7 @@ class JournalStore:
             return
         if sealed is not None:
             self.set_aside(key, sealed, reasons)
+            tell_refused(self, sealed, reasons)
 
     def pin(self, fit: ClockFit) -> None:
         """Fix the one fit for this boot's batches that were sealed before the clock was trusted."""

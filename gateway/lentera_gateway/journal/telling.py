@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.gaps import GapKeeper, draft_of_loss
 from lentera_gateway.journal.lastword import LastWord, last_word, stopped_at
 from lentera_gateway.journal.limits import JournalLimits
-from lentera_gateway.journal.losses import Loss
+from lentera_gateway.journal.losses import MAX_DEVICES, Loss
 from lentera_gateway.journal.places import Places
-from lentera_gateway.journal.records import BatchRecord, StateRecord, decode_record
+from lentera_gateway.journal.records import BatchRecord, DraftRecord, PinRecord, StateRecord, decode_record
 from lentera_gateway.journal.segments import Tier
 from lentera_gateway.journal.state import STATE_NAME, GatewayState, pins_of, read_state
-from lentera_model.batch import BatchError, ClockFit, peek
+from lentera_model.batch import BatchError, ClockFit, decode, peek
+
+REFUSED: Final = "refused"
+CLOCK_UNKNOWN: Final = "clock_unknown"
 
 
 class Teller(Protocol):
@@ -31,6 +34,7 @@ class Teller(Protocol):
     gaps: GapKeeper
     state: GatewayState
     last_word: LastWord | None
+    known_from_ms: int
 
     def save_time(self, wall_ms: int) -> None:
         """Keep the state on the card, with the latest wall time known."""
@@ -75,6 +79,35 @@ def newest_sealed_ms(tier: Tier, pins: Mapping[bytes, ClockFit]) -> int | None:
         if fit is not None:
             newest_ms = max(newest_ms or 0, header.sealed_monotonic_ms + fit.offset_ms)
     return newest_ms
+
+
+def tell_refused(store: Teller, sealed: bytes, reasons: Sequence[Mapping[str, str]]) -> None:
+    """Note that values of a batch are set aside: those of the devices that the reasons name, or all."""
+    try:
+        batch = decode(sealed)
+    except BatchError:
+        return  # nothing of it can be read, so it is damage, and told as such
+    named = {one["device"] for one in reasons if "device" in one}
+    samples = [one for one in batch.samples if not named or one.device in named]
+    if not samples:
+        return
+    stamps = [one.monotonic_ms for one in samples]
+    devices = sorted({one.device for one in samples})
+    devices = devices if len(devices) <= MAX_DEVICES else []
+    header, values = batch.header, sum(len(one.values) for one in samples)
+    fit = header.clock or store.state.pins.get(header.boot_id)
+    if fit is None and header.boot_id != store.boot_id:
+        draft = DraftRecord(
+            CLOCK_UNKNOWN, store.boot_id, None, store.known_from_ms, 0, devices, 0, values, 0, joins=True
+        )
+    else:
+        clock = None if fit is None else PinRecord(header.boot_id, fit.offset_ms, fit.uncertainty_ms, fit.source)
+        draft = DraftRecord(
+            *(REFUSED, header.boot_id, min(stamps), None, max(stamps), devices, 0, values, 0),
+            joins=True,
+            clock=clock,
+        )
+    store.gaps.note([draft])
 
 
 def after_tick(
