@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from lentera_cloud.ports import StoreRefusedError
 from lentera_model.identifiers import ID_PATTERN
@@ -85,8 +85,7 @@ class ColumnSet:
         return _WIDTH[self.formats[index]]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One instant of one device, checked and packed: what a store writes.
 
     Attributes:
