@@ -1,8 +1,10 @@
 """What the journal gave up, told: adjacent losses are one, the list is bounded, nothing is counted twice or lost."""
 
+from lentera_gateway.journal.journal import MAX_UNSEALED_SAMPLES, Journal
+from lentera_gateway.journal.limits import JournalLimits
 from lentera_gateway.journal.losses import ADJACENT_MS, MAX_DEVICES, MAX_LOSSES, Loss, Losses, LossReason
 from lentera_model.batch import ClockFit
-from tests.gateway.stores import BOOT, FIT
+from tests.gateway.stores import BOOT, FIT, WALL, sample
 
 
 def lost(
@@ -69,3 +71,12 @@ def test_no_more_than_so_many_wait_and_the_nearest_are_joined():
 def test_as_many_boots_as_there_is_room_for_stay_bounded():
     found = [lost(0, 1, boot=at.to_bytes(16)) for at in range(MAX_LOSSES + 3)]
     assert noted(*found) == found[3:]
+
+
+async def test_samples_that_a_stuck_thread_costs_are_told(tmp_path):
+    limits = JournalLimits(tmp_path / "mem", tmp_path / "card")
+    journal = Journal("gw-1", BOOT, limits, lambda: 1000, lambda: WALL, lambda: FIT)
+    for at in range(MAX_UNSEALED_SAMPLES + 3):
+        journal.add(sample(at, device="m2"))
+    assert await journal.losses() == [lost(0, 2, ("m2",), "samples_dropped", 0, values=6)]
+    assert await journal.losses() == []

@@ -13,6 +13,7 @@ from lentera_gateway.journal.limits import JournalLimits
 from lentera_gateway.journal.records import ThinnedRecord
 from lentera_gateway.journal.segments import TierWriteError
 from lentera_gateway.journal.survey import Survey
+from lentera_gateway.journal.thinner import TICK_BYTES
 from lentera_gateway.journal.thinning import RUN_SEGMENTS, STEPS, RunOfBatches, level_of, run_to_thin
 from lentera_model.batch import BatchKey, decode, encode, peek
 from lentera_model.readings import Quality, Sample
@@ -110,6 +111,26 @@ def test_what_is_acknowledged_while_it_is_thinned_does_not_come_back(limits):
     assert store.status().waiting_batches <= waiting
     assert counters_of(store) == [at for at in range(store.sequence) if at != 1]
     assert sum(loss.values for loss in store.places.losses.drain()) == store.status().counters.thinned_60_s_values
+
+
+def test_a_tick_takes_little_so_that_the_thread_comes_back_to_the_next_second(limits, monkeypatch):
+    store = full(replace(limits, card_max_bytes=1 << 19))
+    taken: list[int] = []
+    add = RunOfBatches.add
+
+    def add_and_count(run, header, sealed):
+        taken[-1] += len(sealed)
+        add(run, header, sealed)
+
+    monkeypatch.setattr(RunOfBatches, "add", add_and_count)
+    for tick in range(300):
+        taken.append(0)
+        store.mover.maintain(10_000_000 + 1000 * tick)
+        if store.status().counters.thinned_60_s_values:
+            break
+    assert store.status().counters.thinned_60_s_values > 0
+    assert sum(taken) > 3 * TICK_BYTES
+    assert max(taken) <= TICK_BYTES + 1000, "and one batch"
 
 
 def test_a_medium_without_room_for_the_replacement_gives_up_the_oldest_and_goes_on(limits, monkeypatch):
