@@ -183,12 +183,14 @@ class _Due:
         expected: values of each that the paces let expect. Rounded down: where an interval does not divide the hour, an
             hour has one value more at times.
         intervals: of the paces that hold. every_ms: the last of them. heartbeat_ms: the longest.
+        most: values that the paces have room for in this hour.
     """
 
     expected: int
     intervals: frozenset[int]
     every_ms: int
     heartbeat_ms: int
+    most: int
 
 
 def hour_of(facts: HourFacts) -> dict[str, Completeness]:
@@ -211,46 +213,48 @@ def groups_of(facts: HourFacts) -> list[tuple[list[str], Completeness]]:
     return found
 
 
-def _in_force(facts: HourFacts) -> Iterator[tuple[PaceVersion, int]]:
-    """Yield each version that holds in the hour with its time in it.
+def _in_force(facts: HourFacts) -> Iterator[tuple[PaceVersion, int, int]]:
+    """Yield each version that holds in the hour with its time in it, and the time in which it may have held.
 
-    What was told first holds for earlier hours too if the gateway has counted them: it ran before it had a link.
+    What was told first may have held before: a gateway runs before its first link. Then it is due what it counted.
     """
     versions = facts.versions
     for index, version in enumerate(versions):
-        begin_ms = facts.from_ms if index == 0 and facts.reads else max(version.valid_from_ms, facts.from_ms)
         end_ms = versions[index + 1].valid_from_ms if index + 1 < len(versions) else facts.until_ms
-        part_ms = min(end_ms, facts.until_ms) - begin_ms
-        if part_ms > 0:
-            yield version, part_ms
+        end_ms = min(end_ms, facts.until_ms)
+        part_ms = max(0, end_ms - max(version.valid_from_ms, facts.from_ms))
+        room_ms = max(0, end_ms - facts.from_ms) if index == 0 and facts.reads else part_ms
+        if room_ms > 0:
+            yield version, part_ms, room_ms
 
 
 @lru_cache(maxsize=4096)  # a street has few kinds of devices, and their paces hold for months
 def _due(
-    in_force: tuple[tuple[PaceVersion, int], ...], quantities: frozenset[str]
+    in_force: tuple[tuple[PaceVersion, int, int], ...], quantities: frozenset[str]
 ) -> tuple[tuple[_Due, tuple[str, ...]], ...]:
     """Return what governs which quantities."""
-    parts: dict[str, list[tuple[Pace, int]]] = {}
-    for version, part_ms in in_force:
+    parts: dict[str, list[tuple[Pace, int, int]]] = {}
+    for version, part_ms, room_ms in in_force:
         named = {name for pace in version.paces for name in pace.quantities}
         for pace in version.paces:
             names = pace.quantities or tuple(quantities - named - EVENTS) or (ANYTHING,)
             for name in names:
-                parts.setdefault(name, []).append((pace, part_ms))
+                parts.setdefault(name, []).append((pace, part_ms, room_ms))
     if len(parts) > 1:
         parts.pop(ANYTHING, None)
-    groups: dict[tuple[tuple[Pace, int], ...], list[str]] = {}
+    groups: dict[tuple[tuple[Pace, int, int], ...], list[str]] = {}
     for name in sorted(parts):
         groups.setdefault(tuple(parts[name]), []).append(name)
     return tuple((_due_of(group), tuple(names)) for group, names in groups.items())
 
 
-def _due_of(parts: tuple[tuple[Pace, int], ...]) -> _Due:
+def _due_of(parts: tuple[tuple[Pace, int, int], ...]) -> _Due:
     return _Due(
-        int(sum(part_ms / pace.every_ms for pace, part_ms in parts)),
-        frozenset(pace.every_ms for pace, _ in parts),
+        int(sum(part_ms / pace.every_ms for pace, part_ms, _ in parts)),
+        frozenset(pace.every_ms for pace, _, _ in parts),
         parts[-1][0].every_ms,
-        max(pace.heartbeat_ms for pace, _ in parts),
+        max(pace.heartbeat_ms for pace, _, _ in parts),
+        int(sum(room_ms / pace.every_ms for pace, _, room_ms in parts)),
     )
 
 
@@ -286,7 +290,7 @@ def _expected(due: _Due, received: int, facts: HourFacts) -> tuple[int, ReadCoun
     reads = counts[0]
     for count in counts[1:]:
         reads += count
-    if reads.expected > planned + 2 * reads.tallies:
+    if reads.expected > due.most + 2 * reads.tallies:
         return planned, ReadCount(tallies=0)  # more than the pace has room for: not a count of this pace
     return (reads.expected if reads.expected >= planned - 1 else planned), reads
 

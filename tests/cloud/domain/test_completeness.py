@@ -203,6 +203,13 @@ def test_the_first_paces_hold_for_hours_that_the_gateway_counted_before_its_firs
     assert of(hour(versions=first, reads={10_000: ReadCount(360)})).expected == 360
 
 
+def test_before_a_gateway_was_first_heard_of_nothing_is_due_but_what_it_counted() -> None:
+    within = (PaceVersion(at(30), (Pace(10_000),)),)
+    for counted, expected in ((None, 180), (180, 180), (240, 240), (120, 180), (9_000, 180)):
+        reads = {} if counted is None else {10_000: ReadCount(counted)}
+        assert of(hour(versions=within, received=stored(180), reads=reads)).expected == expected, counted
+
+
 def test_a_device_that_never_answered_misses_one_value_a_read_at_least() -> None:
     found = hour_of(hour(quantities=frozenset(), received={}, reads={10_000: ReadCount(0, {"silent": 360})}))
     assert found == {ANYTHING: Completeness(True, 360, missing=360, reasons={"silent": 360})}
