@@ -170,5 +170,5 @@ async def test_what_is_left_of_a_thinned_hour_is_the_newest_of_each_minute_and_a
     batch = decode(oldest.sealed)
     assert batch.header.clock == FIT
     assert batch.header.key.sequence == 1
-    assert batch.header.sealed_monotonic_ms == MINUTE_MS
+    assert batch.header.sealed_monotonic_ms in (MINUTE_MS, 2 * MINUTE_MS)
     assert batch.header.values < 6 * 3 * 8, "a thinned one"
