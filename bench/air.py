@@ -34,12 +34,14 @@ from lentera_drivers.driver import Confirmation
 from lentera_gateway.acquire import DeviceBook
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, boot_id, monotonic_ms, system_wall_ms
 from lentera_gateway.delivery.air import AirMeter
+from lentera_gateway.delivery.keeper import DeliveryKeeper
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal, JournalLimits
 from lentera_gateway.link import LinkClient, LinkTiming, load_key, make_key
-from lentera_gateway.link.connection import LinkParts, Mode
+from lentera_gateway.link.connection import LinkParts
 from lentera_model.batch import FORMAT_VERSIONS, ClockFit
 from lentera_model.commands import ConfirmedBy
+from lentera_model.config import CloudLink
 from lentera_model.protocol import PROTOCOL_VERSIONS, SAY_WITHIN_S, Hello, TallyRow
 from lentera_model.readings import Sample
 from lentera_model.thinning import means
@@ -94,7 +96,7 @@ class Side:
             self.parts.devices,
             monotonic_ms,
             timing,
-            self.parts.mode,
+            self.parts.delivery,
             self.parts.log,
             self.air,
         )
@@ -160,14 +162,11 @@ async def _side(folder: Path, front: TlsFront) -> Side:
     profiles = {lamp.device: lamp.profile for lamp in cabinet.declarations() if lamp.kind == "luminaire"}
     inbox = Inbox(profiles, _set_level, journal, updates, lambda _: None, system_wall_ms, monotonic_ms, log)
     await inbox.open()
-    air, mode = AirMeter(limits.memory_dir, limits.card_dir), _economy()
+    air = AirMeter(limits.memory_dir, limits.card_dir)
     air.open(monotonic_ms())
-    parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, _SILENT, mode, log, air)
+    delivery = DeliveryKeeper(CloudLink(url=front.url, key_file=folder / "key.pem"), air, limits.card_dir, monotonic_ms)
+    parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, _SILENT, delivery, log, air)
     return Side(journal, air, parts, cabinet, front.url, load_key(folder / "key.pem"), front)
-
-
-def _economy() -> Mode:
-    return "economy"
 
 
 async def _batches(side: Side, seconds: int, times: int, every_s: int = 0) -> tuple[float, float, float]:

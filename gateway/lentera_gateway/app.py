@@ -22,6 +22,7 @@ from lentera_gateway.config import LoadedConfig, load_config
 from lentera_gateway.control import Control, ControlSocketError
 from lentera_gateway.control_path import socket_path
 from lentera_gateway.delivery.air import AirMeter
+from lentera_gateway.delivery.keeper import DeliveryKeeper
 from lentera_gateway.greeting import hello_of
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal
@@ -68,6 +69,7 @@ class Gateway:
     inbox: Inbox = field(init=False)
     link: LinkClient = field(init=False)
     air: AirMeter = field(init=False)
+    delivery: DeliveryKeeper = field(init=False)
     refusals: RefusalsFile = field(init=False)
     drivers: dict[str, Driver] = field(init=False, default_factory=dict)
     pollers: dict[str, BusPoller] = field(init=False, default_factory=dict)
@@ -129,6 +131,7 @@ class Gateway:
     def _new_link(self, key: Ed25519PrivateKey) -> LinkClient:
         config = self.loaded.config
         self.air = AirMeter(config.journal.memory_dir, config.journal.card_dir)
+        self.delivery = DeliveryKeeper(config.cloud, self.air, config.journal.card_dir, monotonic_ms)
         parts = LinkParts(
             self.journal,
             self.keeper,
@@ -137,7 +140,7 @@ class Gateway:
             self.devices,
             monotonic_ms,
             self.timing,
-            config.cloud.mode,
+            self.delivery,
             self._log,
             self.air,
         )
@@ -192,6 +195,7 @@ class Gateway:
             torn_bytes=recovery.torn_bytes,
         )
         self.air.open(monotonic_ms())
+        self.delivery.open()
         self.tallying.open()
         await self.inbox.open()
         for bus_id, driver in self.drivers.items():
@@ -271,7 +275,9 @@ class Gateway:
             self._observe_kernel()
             await self.journal.tick()
             await self.tallying.tick(*self._clock())
-            await self.air.tick(monotonic_ms(), self.wall_ms() if self.keeper.fit is not None else None)
+            wall_ms = self.wall_ms() if self.keeper.fit is not None else None
+            await self.air.tick(monotonic_ms(), wall_ms)
+            await self.delivery.tick(wall_ms, self.journal)
             await self._write_status()
             due = max(due + TICK_S, loop.time() - TICK_S)
             if await self.pause(max(0.0, due - loop.time())):
@@ -293,7 +299,7 @@ class Gateway:
             self.wall_ms(),
             self.keeper,
             self.link.state,
-            self.air,
+            self.delivery,
             journal,
             self.devices,
             {bus_id: (self._bus_up(bus_id), poller) for bus_id, poller in self.pollers.items()},

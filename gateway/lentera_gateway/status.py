@@ -12,7 +12,7 @@ import msgspec
 from lentera_gateway.acquire.devices import DeviceBook
 from lentera_gateway.acquire.poller import BusPoller
 from lentera_gateway.clock import ClockKeeper
-from lentera_gateway.delivery.air import AirMeter
+from lentera_gateway.delivery.keeper import DeliveryKeeper
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.link.client import LinkState
 
@@ -33,7 +33,7 @@ def build_status(
     wall_ms: int,
     keeper: ClockKeeper,
     link: LinkState,
-    air: AirMeter,
+    delivery: DeliveryKeeper,
     journal: JournalStatus,
     devices: DeviceBook,
     buses: Mapping[str, tuple[bool, BusPoller]],
@@ -47,7 +47,7 @@ def build_status(
         wall_ms: best knowledge of the wall clock; devices' `last_ok` is given in it.
         keeper: what is known of the time: "clock" is "ntp", "link", or None while it is not trusted.
         link: the link's state.
-        air: the month's count of bytes.
+        delivery: the month's count of bytes, and how readings go out.
         journal: the journal's.
         devices: all devices'.
         buses: bus -> (whether it was ever reached or tried, its poller).
@@ -67,7 +67,7 @@ def build_status(
         "clock": None if keeper.fit is None else keeper.fit.source,
         "clock_disputed_ms": keeper.disputed_ms,
         "link": {"up": link.up, "since_ms": at(link.since_ms), "connections": link.connections, "error": link.error},
-        "air": {"month_bytes": air.bytes, "month": None if air.month is None else air.month.isoformat()},
+        "air": _air(delivery),
         "journal": journal.as_dict(),
         "devices": {
             device: {"online": state.online, "reason": state.reason, "last_ok": at(state.last_ok_ms)}
@@ -76,6 +76,18 @@ def build_status(
         },
         "buses": {bus: _bus(up, poller) for bus, (up, poller) in buses.items()},
         "rss_bytes": resident_bytes(),
+    }
+
+
+def _air(delivery: DeliveryKeeper) -> dict[str, Any]:
+    """Say what passed this month, of how much, and what is left out for it."""
+    month = delivery.air.month
+    return {
+        "month_bytes": delivery.air.bytes,
+        "month": None if month is None else month.isoformat(),
+        "quota_bytes": delivery.quota_bytes,
+        "mode": delivery.mode,
+        "detail_s": delivery.detail_s,
     }
 
 

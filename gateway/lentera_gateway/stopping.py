@@ -61,3 +61,13 @@ async def end_within(log: FilteringBoundLogger, part: str, limit_s: float, *ends
     failed = [str(task.exception()) for task in done if task.exception() is not None]
     if late or failed:
         log.error("end_not_clean", part=part, late=len(late), failed=failed)
+
+
+async def either(*events: asyncio.Event, within_s: float | None = None) -> None:
+    """Wait until one of the events is set, at most so long."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -62,6 +62,12 @@ class CloudLink(_Part):
     """The gateway's Ed25519 private key (PEM), readable by its user alone."""
     mode: Literal["live", "economy"] = "economy"
     """live: a batch each second. economy: a batch by age or size."""
+    rate_bytes_s: int = Field(default=0, ge=0, le=1 << 40)
+    """Bytes a second on the air, both ways, that the backlog keeps to; live data and commands go first. 0: no limit."""
+    monthly_quota_bytes: int = Field(default=0, ge=0, le=1 << 50)
+    """Bytes a month on the air, both ways; near them detail steps down. 0: no limit."""
+    month_day: int = Field(default=1, ge=1, le=28)
+    """On which day the quota's month begins, at the board's local midnight."""
 
 
 class JournalSettings(_Part):

@@ -10,6 +10,7 @@ from lentera_drivers.driver import Confirmation
 from lentera_gateway.acquire import DeviceBook
 from lentera_gateway.clock import BUILD_TIME_MS, ClockKeeper, monotonic_ms, system_wall_ms
 from lentera_gateway.delivery.air import AirMeter
+from lentera_gateway.delivery.keeper import DeliveryKeeper
 from lentera_gateway.inbox import Inbox, UpdateQueue
 from lentera_gateway.journal import Journal, JournalLimits
 from lentera_gateway.link import LinkClient, LinkTiming, load_key, make_key
@@ -17,6 +18,7 @@ from lentera_gateway.link.backoff import Backoff
 from lentera_gateway.link.connection import LinkParts, Mode
 from lentera_model.batch import FORMAT_VERSIONS, decode
 from lentera_model.commands import ConfirmedBy
+from lentera_model.config import CloudLink
 from lentera_model.protocol import Hello
 from lentera_model.readings import Sample
 from tests.gateway.cloud import OpenCloud
@@ -36,6 +38,7 @@ class Line:
     stopping: asyncio.Event
     inbox: Inbox
     air: AirMeter
+    delivery: DeliveryKeeper
 
     async def give(self, *values: float) -> None:
         for value in values:
@@ -91,7 +94,10 @@ async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, versions, k
     await inbox.open()
     air = AirMeter(limits.memory_dir, limits.card_dir)
     air.open(monotonic_ms())
-    parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, timing, mode, log, air)
+    config = CloudLink(url=cloud.url, key_file=tmp_path / "key.pem", mode=mode)
+    delivery = DeliveryKeeper(config, air, limits.card_dir, monotonic_ms)
+    delivery.open()
+    parts = LinkParts(journal, keeper, inbox, updates, devices, monotonic_ms, timing, delivery, log, air)
 
     async def hello():
         return Hello(list(versions), list(FORMAT_VERSIONS), "test", bytes(16), journal.epoch, monotonic_ms(), [], 0)
@@ -104,7 +110,7 @@ async def _line(tmp_path, timing, fit, mode: Mode, start, set_level, versions, k
         return True
 
     client = LinkClient(cloud.url, "gw-test", key, parts, hello, wall_ms, pause, Backoff(first_s=0.05, max_s=0.2))
-    return Line(cloud, journal, keeper, devices, client, stopping, inbox, air)
+    return Line(cloud, journal, keeper, devices, client, stopping, inbox, air, delivery)
 
 
 @asynccontextmanager

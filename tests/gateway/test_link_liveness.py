@@ -9,9 +9,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 import lentera_gateway.link.client
 from lentera_gateway.clock import monotonic_ms
+from lentera_gateway.delivery.rate import BacklogWindow
 from lentera_gateway.journal.index import Key
 from lentera_gateway.link import LinkTiming
-from lentera_gateway.link.connection import WINDOW_BYTES
 from lentera_gateway.link.liveness import Liveness
 from lentera_model.protocol import Bye, CommandUpdate, decode_gateway_message
 from lentera_model.readings import Sample
@@ -112,11 +112,11 @@ async def test_a_half_open_link_is_noticed_though_the_send_buffer_is_full(tmp_pa
 
 async def test_the_window_bounds_the_unacknowledged_bytes(tmp_path):
     async with line(tmp_path, LinkTiming(ping_every_s=0.2), acknowledge=False, start=False) as it:
-        await give_noise(it, batches=8, samples=1_000)
+        await give_noise(it, batches=8, samples=250)
         sizes = (await it.journal.status()).counters.sealed_bytes / 8
         await it.cloud.start()
         await it.cloud.until(lambda: len(it.cloud.reports) >= 2)
-        fit = int(WINDOW_BYTES // sizes) + 1
+        fit = int(BacklogWindow().bytes // sizes) + 1
         assert 2 <= fit < 8
         assert len(it.cloud.arrivals) == fit
 

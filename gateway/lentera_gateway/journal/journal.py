@@ -15,7 +15,7 @@ from lentera_gateway.journal.iothread import IoThread
 from lentera_gateway.journal.limits import JournalLimits
 from lentera_gateway.journal.losses import Loss, Losses
 from lentera_gateway.journal.outbox import Outgoing
-from lentera_gateway.journal.policy import seal_due
+from lentera_gateway.journal.policy import Shaping, seal_due
 from lentera_gateway.journal.records import CommandRecord
 from lentera_gateway.journal.recovery import Recovery
 from lentera_gateway.journal.reports import Report
@@ -28,6 +28,8 @@ from lentera_model.readings import Sample
 
 MAX_UNSEALED_SAMPLES: Final = 20_000
 """Bound of what waits in the process while the journal's thread is stuck; then the oldest go, counted."""
+_MAX_SHAPED_VALUES: Final = 200_000
+"""Bound of what waits to become means."""
 _SAVE_TIME_EVERY_MS: Final = 3_600_000
 _FIRST_GUESS_BYTES_A_VALUE: Final = 2.5
 _FIRST_WITHIN_MS: Final = 10_000
@@ -42,6 +44,7 @@ class Journal:
 
     Attributes:
         live: seal each second; else by age or size. The link and the mode decide it.
+        shape: what a step of the quota leaves of the samples, and when it is sealed; None in full detail.
         sealed: set whenever there is something new to send; the link clears it.
         settled: set whenever a batch was acknowledged or set aside; whoever waits for it clears it.
         told: set whenever there is a report to send or one was noted; the link clears it.
@@ -69,6 +72,7 @@ class Journal:
         """
         self.limits = limits
         self.live = False
+        self.shape: Shaping | None = None
         self.sealed = asyncio.Event()
         self.settled = asyncio.Event()
         self.told = asyncio.Event()
@@ -179,22 +183,23 @@ class Journal:
             self._oldest_ms = now_ms
         self._unsealed += fresh
         values = sum(len(sample.values) for sample in self._unsealed)
-        due = seal_due(
-            self.live or seal_now,
-            now_ms - self._oldest_ms,
-            values,
-            self._bytes_a_value(),
-            round(self.limits.seal_age_s * 1000),
-            self.limits.seal_bytes,
-        )
-        if due:
+        if values and (seal_now or self._due(now_ms, values)):
             await self._seal(now_ms)
         elif fresh:
             await self._io.run(self._store.keep_samples, fresh)
         self._kept_to_ms = kept_to_ms
 
+    def _due(self, now_ms: int, values: int) -> bool:
+        if self.shape is not None:
+            every_ms = self.shape.seal_age_ms
+            return self._oldest_ms // every_ms != now_ms // every_ms or values >= _MAX_SHAPED_VALUES
+        age_ms, seal_age_ms = now_ms - self._oldest_ms, round(self.limits.seal_age_s * 1000)
+        return seal_due(self.live, age_ms, values, self._bytes_a_value(), seal_age_ms, self.limits.seal_bytes)
+
     async def _seal(self, now_ms: int) -> None:
         samples, self._unsealed = self._unsealed, []
+        if self.shape is not None:
+            samples = self.shape.reduce(samples)
         self._being_sealed = samples
         try:
             made = await self._io.run(self._store.seal, samples, now_ms, self._fit())
@@ -239,13 +244,15 @@ class Journal:
                 await self._io.run(self._store.leave_unscanned, f"{type(error).__name__}: {error}")
             self.sealed.set()
 
-    async def next_batch(self, live_after: int, newest_format: int = FORMAT_VERSION) -> Outgoing | None:
+    async def next_batch(
+        self, live_after: int, newest_format: int = FORMAT_VERSION, backlog: bool = True
+    ) -> Outgoing | None:
         """Return the next batch to send: live ones (sealed after `live_after`) first, then the backlog, oldest first.
 
         A batch is handed out once until `connection_lost`, in a format that is not after `newest_format`. None when
-        nothing can be sent now.
+        nothing can be sent now; live ones alone without `backlog`.
         """
-        return await self._io.run(self._store.outbox.next_batch, live_after, newest_format)
+        return await self._io.run(self._store.outbox.next_batch, live_after, newest_format, backlog)
 
     async def connection_lost(self) -> None:
         """Hand out again all that was not acknowledged."""

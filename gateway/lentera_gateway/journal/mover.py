@@ -18,6 +18,7 @@ from lentera_gateway.journal.thinner import TICK_BYTES, Thinner, thin_held
 
 _RETRY_MS: Final = 5_000
 _RETRY_MAX_MS: Final = 60_000
+_FRESH_MS: Final = 5_000
 _MOVE_BYTES: Final = 1 << 20
 """Bytes copied in one go, so that the thread comes back to the next second's samples."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -74,7 +75,10 @@ class CardMover:
         places = self._places
         budget_ms = round(places.limits.power_loss_budget_s * 1000)
         surplus = places.memory.index.total_bytes - places.limits.memory_max_bytes * 3 // 4
-        due = due_for_card(places.memory.index.entries(), monotonic_ms, budget_ms, surplus, everything)
+        entries = places.memory.index.entries()
+        if places.in_flight and not everything:  # the link carries: what is fresh goes over it, before the backlog
+            entries = (one for one in entries if monotonic_ms - one[1].waits_since_ms >= min(_FRESH_MS, budget_ms))
+        due = due_for_card(entries, monotonic_ms, budget_ms, surplus, everything)
         held = [
             key
             for key, batch in places.held.batches.items()

@@ -37,17 +37,21 @@ class Outbox:
         self._refuse = refuse
         self._newest_format = FORMAT_VERSION
 
-    def next_batch(self, live_after: int, newest_format: int = FORMAT_VERSION) -> Outgoing | None:
+    def next_batch(self, live_after: int, newest_format: int = FORMAT_VERSION, backlog: bool = True) -> Outgoing | None:
         """Return the next batch to send and note it as in flight: live ones first, then the backlog, oldest first.
 
         Args:
             live_after: batches sealed with a higher order are live.
             newest_format: the newest batch format that the cloud knows.
+            backlog: others than live ones may go too.
         """
         self._newest_format = newest_format
         for number, entry in self._live(live_after):
             if (outgoing := self._take(self._places.memory, number, entry, live=True)) is not None:
                 return outgoing
+        return self._next_of_backlog() if backlog else None
+
+    def _next_of_backlog(self) -> Outgoing | None:
         for number in list(self._places.card.index.segments):
             for entry in self._card_entries(number):
                 if (outgoing := self._take(self._places.card, number, entry, live=False)) is not None:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from lentera_gateway.journal.index import Entry, Segment
+from lentera_model.readings import Sample
+
+
+class Shaping(Protocol):
+    """What is left of samples before they are sealed, and when they are."""
+
+    @property
+    def seal_age_ms(self) -> int:
+        """Batches are sealed at multiples of this on the boot's clock."""
+        ...
+
+    def reduce(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Return what is sealed of some samples."""
+        ...
 
 
 def due_for_card(

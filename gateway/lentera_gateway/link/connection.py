@@ -12,6 +12,9 @@ from structlog.typing import FilteringBoundLogger
 from lentera_gateway.acquire.devices import DeviceBook
 from lentera_gateway.clock import ClockKeeper
 from lentera_gateway.delivery.air import AirMeter
+from lentera_gateway.delivery.keeper import DeliveryKeeper
+from lentera_gateway.delivery.quota import Step
+from lentera_gateway.delivery.rate import BacklogWindow
 from lentera_gateway.inbox.inbox import Inbox
 from lentera_gateway.inbox.updates import UpdateQueue
 from lentera_gateway.journal.index import Key
@@ -19,6 +22,7 @@ from lentera_gateway.journal.journal import Journal
 from lentera_gateway.link.liveness import LinkTiming, Liveness
 from lentera_gateway.link.reporting import NEEDS_VERSION, ReportSender
 from lentera_gateway.link.websocket import LinkWebSocket
+from lentera_gateway.stopping import either
 from lentera_model.errors import LenteraError
 from lentera_model.protocol import (
     Acknowledged,
@@ -49,6 +53,9 @@ WINDOW_BYTES: Final = 64 * 1024
 _MAX_TEXT: Final = 500
 _FEW_BATCHES: Final = 64
 _STATUS_LOOK_MS: Final = 30_000
+HELD_BACKLOG_BYTES: Final = 64 * 1024
+"""From 95 % of the quota on a backlog larger than this waits for the new month; a short outage's does not."""
+_HELD_LOOK_S: Final = 60.0
 _GATHER_S: Final = 0.05
 """What follows a report within this time goes with it in one packet: a command is accepted and begun at once."""
 
@@ -77,7 +84,7 @@ class LinkParts:
     devices: DeviceBook
     monotonic_ms: Callable[[], int]
     timing: LinkTiming
-    mode: Mode
+    delivery: DeliveryKeeper
     log: FilteringBoundLogger
     air: AirMeter
 
@@ -104,9 +111,11 @@ class Connection:
         self._websocket = websocket
         self._parts = parts
         self._link = GatewayLink(hello, WINDOW_BATCHES)
-        self._mode: Mode = parts.mode
+        self._asked: Mode | None = None
         self._live_after = 0
         self._sizes: dict[Key, int] = {}
+        self._backlog: dict[Key, tuple[int, int]] = {}
+        self._window = BacklogWindow()
         self._liveness = Liveness(parts.timing)
         self._room = asyncio.Event()
         self._settled: asyncio.Queue[Acknowledged | BatchRefused] = asyncio.Queue()
@@ -203,6 +212,9 @@ class Connection:
             case Acknowledged() | BatchRefused():
                 key = Key(event.epoch, event.sequence)
                 self._sizes.pop(key, None)
+                flying = self._flying()
+                if (sent := self._backlog.pop(key, None)) is not None:
+                    self._window.answered(parts.monotonic_ms() - sent[1], sent[0], flying)
                 self._liveness.batch_answered(key)
                 self._room.set()
                 self._settled.put_nowait(event)
@@ -211,7 +223,11 @@ class Connection:
             case CancelArrived(execution_id):
                 parts.inbox.cancel(execution_id)
             case ModeChanged(mode):
-                self._mode = mode
+                self._asked = mode
+                self._apply_mode()
+            case DeliveryChanged(delivery):
+                self._asked = None
+                parts.delivery.take(delivery)
                 self._apply_mode()
             case ClockSeen():
                 parts.keeper.observe_link(event.server_time_ms, event.monotonic_ms, event.uncertainty_ms)
@@ -222,8 +238,14 @@ class Connection:
                 raise LinkClosedError(f"the cloud closes the link: {event.code}: {event.text}", event.retry_after_s)
             case ReportNoted():
                 self._reports.noted(event.epoch, event.number)
-            case Opened() | DeliveryChanged():
+            case Opened():
                 return
+
+    @property
+    def _mode(self) -> Mode:
+        """What was asked for on this link, else what is set; a step of the quota allows economy alone."""
+        delivery = self._parts.delivery
+        return (self._asked or delivery.mode) if delivery.step is Step.FULL else "economy"
 
     def _apply_mode(self) -> None:
         self._parts.journal.live = self._link.is_open and self._mode == "live"
@@ -247,18 +269,43 @@ class Connection:
         journal = self._parts.journal
         while True:
             journal.sealed.clear()
-            known = self._link.batch_version
-            while self._has_room() and (batch := await journal.next_batch(self._live_after, known)) is not None:
-                now_ms = self._parts.monotonic_ms()
-                self._sizes[batch.key] = len(batch.sealed)
-                self._liveness.batch_begins(batch.key, now_ms)
-                self._link.batch_sent(batch.key.epoch, batch.key.sequence)
-                await self._send(BatchFrame(batch.sealed))
-            if not self._has_room():
+            wait_s = await self._send_what_may_go()
+            if not self._has_room() or (wait_s is None and self._backlog):
                 self._room.clear()
-                await self._room.wait()
+                await either(self._room, journal.sealed)
             else:
-                await journal.sealed.wait()
+                await either(journal.sealed, within_s=wait_s)
+
+    async def _send_what_may_go(self) -> float | None:
+        """Send until nothing may go now; returns in how many seconds the backlog may go on, None if that is unknown."""
+        journal, known = self._parts.journal, self._link.batch_version
+        while self._has_room():
+            wait_s = await self._backlog_waits_s()
+            batch = await journal.next_batch(self._live_after, known, wait_s == 0)
+            if batch is None:
+                return wait_s or None
+            now_ms = self._parts.monotonic_ms()
+            self._sizes[batch.key] = len(batch.sealed)
+            if not batch.live:
+                self._backlog[batch.key] = len(batch.sealed), now_ms
+            self._liveness.batch_begins(batch.key, now_ms)
+            self._link.batch_sent(batch.key.epoch, batch.key.sequence)
+            await self._send(BatchFrame(batch.sealed))
+        return None
+
+    async def _backlog_waits_s(self) -> float | None:
+        """In how many seconds the backlog may go on: 0: now; None: when something was answered."""
+        delivery = self._parts.delivery
+        if self._flying() >= self._window.bytes:
+            return None
+        if delivery.step >= Step.MEANS_900:
+            status = await self._parts.journal.status()
+            if status.memory_bytes + status.card_bytes + status.held_bytes > HELD_BACKLOG_BYTES:
+                return _HELD_LOOK_S
+        return delivery.bucket.wait_s(self._parts.monotonic_ms())
+
+    def _flying(self) -> int:
+        return sum(size for size, _ in self._backlog.values())
 
     def _has_room(self) -> bool:
         return self._link.may_send_batch() and sum(self._sizes.values()) < WINDOW_BYTES
@@ -288,6 +335,7 @@ class Connection:
         parts, version = self._parts, self._link.protocol_version
         while True:
             now_ms = parts.monotonic_ms()
+            self._apply_mode()
             if self._liveness.ping_due(version, now_ms, self._reported_ms):
                 status = await self._status_now()
                 await self._ping(parts.monotonic_ms())
@@ -332,8 +380,12 @@ class Connection:
     async def _status_now(self) -> Status:
         status = await self._parts.journal.status()
         waiting_bytes = status.memory_bytes + status.card_bytes + status.held_bytes
-        oldest_ms, month_bytes = status.oldest_monotonic_ms, self._parts.air.bytes
-        return Status(status.waiting_batches, waiting_bytes, oldest_ms, self._mode, month_bytes)
+        oldest_ms, month_bytes, detail_s = (
+            status.oldest_monotonic_ms,
+            self._parts.air.bytes,
+            self._parts.delivery.detail_s,
+        )
+        return Status(status.waiting_batches, waiting_bytes, oldest_ms, self._mode, month_bytes, detail_s)
 
     async def _report(self, status: Status) -> None:
         self._told = status
