@@ -181,7 +181,8 @@ def test_batches_that_no_file_takes_are_thinned_in_the_process(limits, monkeypat
 def test_a_run_of_two_boots_keeps_each_on_its_own_clock_and_leaves_what_does_not_read():
     def batch(sequence: int, boot: bytes, at_ms: int) -> bytes:
         key = BatchKey("gw-1", 7, sequence)
-        return encode(key, boot, at_ms, [Sample("m1", "p", at_ms, {"voltage_l1": float(at_ms)})], None)
+        clock = FIT if boot == BOOT else None
+        return encode(key, boot, at_ms, [Sample("m1", "p", at_ms, {"voltage_l1": float(at_ms)})], clock)
 
     one, two, three = batch(1, BOOT, 1000), batch(2, OTHER_BOOT, 2000), batch(3, OTHER_BOOT, 3000)
     broken = three[:-1] + bytes([three[-1] ^ 0xFF])
@@ -191,8 +192,9 @@ def test_a_run_of_two_boots_keeps_each_on_its_own_clock_and_leaves_what_does_not
     left = list(iter(run.pack_next, None))
     assert [thinned.lost for thinned in left] == [None] * 3
     assert [thinned.header.boot_id for thinned in left] == [BOOT, OTHER_BOOT, OTHER_BOOT]
+    assert left[0].sealed is not None
     assert left[1].sealed is not None
-    assert decode(left[1].sealed) == decode(two)
+    assert [decode(left[0].sealed), decode(left[1].sealed)] == [decode(one), decode(two)]
     assert left[2].sealed == broken
 
 
