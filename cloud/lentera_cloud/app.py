@@ -36,6 +36,7 @@ from lentera_cloud.features.devices.service import DevicesService
 from lentera_cloud.features.gaps import routes as gap_routes
 from lentera_cloud.features.gaps.service import GapsService
 from lentera_cloud.features.gateways import routes as gateway_routes
+from lentera_cloud.features.gateways.figures import GatewayFigures
 from lentera_cloud.features.gateways.service import GatewaysService
 from lentera_cloud.features.health import routes as health_routes
 from lentera_cloud.features.health.service import HealthService
@@ -316,7 +317,8 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state.completeness = CompletenessService(sources, cloud.clock)
     state.conflicts = ConflictsService(cloud.registry.conflicts, cloud.clock)
     state.gaps = GapsService(cloud.registry.gaps, cloud.registry.gateways, cloud.clock)
-    figures = [LastHour(sources, cloud.clock).figures]
+    fleet = GatewayFigures(cloud.registry, cloud.clock, cloud.presence.of)
+    figures = [LastHour(sources, cloud.clock).figures, fleet.figures]
     state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts, cloud.registry.gaps, figures)
     state.health = cloud.health
     problems.install(app)

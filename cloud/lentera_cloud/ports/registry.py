@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.gaps import KnownGap
+from lentera_cloud.domain.progress import EpochSummary, ReceiptRange
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.domain.spans import Range, StoredSpan
 from lentera_cloud.ports.rows import (
@@ -176,6 +177,14 @@ class Receipts(Protocol):
 
     async def add(self, tenant: str, keys: Iterable[BatchKey], now_ms: int) -> None:
         """Note in one transaction that these batches are stored; neighbours are merged. Repeats are no error."""
+        ...
+
+    async def ranges(self, tenant: str, gateway_id: str, epochs: int) -> list[ReceiptRange]:
+        """What is stored of a gateway's newest ``epochs`` boot epochs."""
+        ...
+
+    async def summary(self, tenant: str, since_ms: int) -> list[EpochSummary]:
+        """How far every gateway's batches have come, for each epoch into which something came since then."""
         ...
 
     async def note_refusals(self, tenant: str, refusals: Sequence[RefusalCount]) -> None:

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, or_
+from sqlalchemy import and_, case, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import refusal_of, upsert
-from lentera_cloud.adapters.sql.scope import change_of, removal_of, rows_of
+from lentera_cloud.adapters.sql.scope import change_of, removal_of, rows_of, sums_of
 from lentera_cloud.adapters.sql.tables import gateway, receipt_range, refusal
+from lentera_cloud.domain.progress import EpochSummary, ReceiptRange
 from lentera_cloud.domain.receipts import IntervalSet
 from lentera_cloud.ports import RefusalCount
 from lentera_model.batch import BatchKey
@@ -46,6 +47,35 @@ class SqlReceipts:
             part = {one: sequences[one] for one in where[at : at + _EPOCHS_A_WRITE]}
             async with self._database.write() as connection:
                 await _merge(connection, tenant, part, now_ms)
+
+    async def ranges(self, tenant: str, gateway_id: str, epochs: int) -> list[ReceiptRange]:
+        """See the port."""
+        columns, mine = receipt_range.c, receipt_range.c.gateway_id == gateway_id
+        known = sums_of(tenant, receipt_range, [columns.gateway_id, columns.epoch]).where(mine).subquery()
+        newest = (
+            select(known.c.epoch).order_by(known.c.epoch.desc()).limit(epochs)  # any tenant: of the tenant's own rows
+        )
+        statement = rows_of(tenant, receipt_range, mine, columns.epoch.in_(newest))
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement.order_by(columns.epoch.desc(), columns.first))
+            return [ReceiptRange(row.epoch, row.first, row.last, row.changed_at_ms) for row in rows]
+
+    async def summary(self, tenant: str, since_ms: int) -> list[EpochSummary]:
+        """See the port."""
+        columns = receipt_range.c
+        changed = func.max(columns.changed_at_ms)
+        statement = sums_of(
+            tenant,
+            receipt_range,
+            [columns.gateway_id, columns.epoch],
+            func.max(case((columns.first == 1, columns.last), else_=0)),
+            func.max(columns.last),
+            func.sum(columns.last - columns.first + 1),
+            changed,
+        ).having(changed >= since_ms)
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement)
+            return [EpochSummary(row[0], *(int(value) for value in row[1:])) for row in rows]
 
     async def note_refusals(self, tenant: str, refusals: Sequence[RefusalCount]) -> None:
         """See the port."""

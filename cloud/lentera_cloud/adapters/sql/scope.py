@@ -4,6 +4,7 @@ Code of this package that queries round these helpers fails a test, unless the l
 (identity look-ups and the background worker do).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Delete, Select, Table, Update, delete, func, select, update
@@ -19,6 +20,12 @@ def number_of(tenant: str, table: Table, *by: Column[Any]) -> Select[Any]:
     """Count the tenant's rows of a table (``number``) for each value of these columns, in their order."""
     counted = select(*by, func.count().label("number"))  # any tenant: this is the helper that scopes
     return counted.where(table.c.tenant == tenant).group_by(*by).order_by(*by)
+
+
+def sums_of(tenant: str, table: Table, by: Sequence[Column[Any]], *sums: ColumnElement[Any]) -> Select[Any]:
+    """Select sums over the tenant's rows of a table for each value of the columns ``by``."""
+    summed = select(*by, *sums)  # any tenant: this is the helper that scopes
+    return summed.where(table.c.tenant == tenant).group_by(*by).order_by(*by)
 
 
 def change_of(tenant: str, table: Table, *where: ColumnElement[bool]) -> Update:

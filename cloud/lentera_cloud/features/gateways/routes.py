@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from lentera_cloud.domain.keys import read_public_key
 from lentera_cloud.domain.problems import ProblemCode
@@ -11,7 +11,9 @@ from lentera_cloud.features.gateways.schemas import (
     GatewayIn,
     GatewayOut,
     GatewaysOut,
+    ReceiptsOut,
     RefusalsOut,
+    epoch_out,
     gateway_out,
     refusal_out,
 )
@@ -76,6 +78,29 @@ async def get_gateway(gateway_id: GatewayId, who: Reader, service: Service) -> G
 async def get_refusals(gateway_id: GatewayId, who: Reader, service: Service) -> RefusalsOut:
     """Return which devices' readings of this gateway were refused, why, and how many."""
     return RefusalsOut(items=[refusal_out(one) for one in await service.refusals(who.tenant, gateway_id)])
+
+
+@router.get(
+    "/{gateway_id}/receipts",
+    summary="See how far the batches have come",
+    responses=problem_responses(
+        ProblemCode.UNKNOWN_GATEWAY,
+        needs=Permission.READ,
+        invalid=("query.epochs", "Input should be less than or equal to 500"),
+    ),
+)
+async def get_receipts(
+    gateway_id: GatewayId,
+    who: Reader,
+    service: Service,
+    epochs: Annotated[int, Query(ge=1, le=500, description="How many, the newest first.", examples=[5])] = 20,
+) -> ReceiptsOut:
+    """Return, for each boot epoch, up to which batch everything is stored, and which are not there between.
+
+    A hole is no loss yet: its batch may be on its way or wait in the gateway's journal. An epoch ends at a restart;
+    what a killed gateway had not sealed has no number, so it makes no hole.
+    """
+    return ReceiptsOut(items=[epoch_out(one) for one in await service.progress(who.tenant, gateway_id, epochs)])
 
 
 @router.post(

@@ -3,11 +3,14 @@
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lentera_cloud.domain.keys import read_public_key
+from lentera_cloud.domain.progress import EpochProgress
 from lentera_cloud.features.gateways.service import GatewayView
 from lentera_cloud.kit.texts import PlainText
 from lentera_cloud.kit.times import to_wire, to_wire_or_none
 from lentera_cloud.ports import RefusalCount
 from lentera_model.identifiers import ID_PATTERN
+
+MAX_HOLES = 100
 
 _EXAMPLE_KEY = (
     "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----"
@@ -77,6 +80,64 @@ class RefusalsOut(BaseModel):
     """Refusals, the newest first."""
 
     items: list[RefusalOut]
+
+
+class HoleOut(BaseModel):
+    """Batches that are not stored though later ones of their epoch are."""
+
+    first: int
+    last: int = Field(description="Included.")
+
+
+class EpochOut(BaseModel):
+    """How far the batches of one boot epoch have come."""
+
+    epoch: int = Field(description="Counts the boots of the gateway, and what else makes it number anew.")
+    high_water: int = Field(description="Up to this number every batch is stored; 0: not even the first.")
+    newest: int = Field(description="Highest number that is stored.")
+    missing: int = Field(description="Batches in the holes, all of them.")
+    holes: list[HoleOut] = Field(
+        description=f"The oldest {MAX_HOLES}. A batch in a hole is on its way, waits in the gateway's journal, or was "
+        "given up by it: the gateway's known gaps say which."
+    )
+    changed_at: str = Field(description="When the last batch of it was stored.")
+
+
+class ReceiptsOut(BaseModel):
+    """Epochs, the newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "epoch": 7,
+                            "high_water": 1042,
+                            "newest": 1044,
+                            "missing": 1,
+                            "holes": [{"first": 1043, "last": 1043}],
+                            "changed_at": "2026-11-25T01:02:03.004Z",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: list[EpochOut]
+
+
+def epoch_out(one: EpochProgress) -> EpochOut:
+    """Describe how far an epoch's batches have come."""
+    return EpochOut(
+        epoch=one.epoch,
+        high_water=one.high_water,
+        newest=one.newest,
+        missing=one.missing,
+        holes=[HoleOut(first=first, last=last) for first, last in one.holes[:MAX_HOLES]],
+        changed_at=to_wire(one.changed_at_ms),
+    )
 
 
 def gateway_out(view: GatewayView) -> GatewayOut:

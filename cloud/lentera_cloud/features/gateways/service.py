@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lentera_cloud.domain.events import GatewayRevoked
 from lentera_cloud.domain.problems import ProblemCode
+from lentera_cloud.domain.progress import EpochProgress, progress_of
 from lentera_cloud.kit.problems import Problem
 from lentera_cloud.ports import AlreadyExistsError, Clock, GatewayRow, RefusalCount, Registry
 
@@ -87,6 +88,16 @@ class GatewaysService:
         """
         await self.get(tenant, gateway_id)
         return await self._registry.receipts.refusals(tenant, gateway_id)
+
+    async def progress(self, tenant: str, gateway_id: str, epochs: int) -> list[EpochProgress]:
+        """Return how far the batches of a gateway's newest boot epochs have come, the newest first.
+
+        Raises:
+            Problem: ``unknown_gateway``.
+        """
+        if await self._registry.gateways.get(tenant, gateway_id) is None:
+            raise self._unknown(gateway_id)
+        return progress_of(await self._registry.receipts.ranges(tenant, gateway_id, epochs))
 
     @staticmethod
     def _unknown(gateway_id: str) -> Problem:
