@@ -1,4 +1,4 @@
-"""What to copy to the card and what to give up when a tier is full. Pure; thinning instead of dropping grows here."""
+"""What to copy to the card and what to give up when a tier is full. Pure; `thinning` says what comes before."""
 
 from __future__ import annotations
 
