@@ -27,6 +27,7 @@ BENCHES = {
     "outage": "bench.outage",
     "thinning": "bench.thinning",
     "catch_up": "bench.catch_up",
+    "healthy_day": "bench.healthy_day",
     "air": "bench.air",
     "ingest": "bench.ingest",
     "ingest_flat": "bench.ingest_flat",
