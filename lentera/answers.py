@@ -68,6 +68,30 @@ class Gateway(_Answer, frozen=True, kw_only=True):
     journal_waiting: int | None = None
 
 
+class Gap(_Answer, frozen=True, kw_only=True):
+    """A time in which values of a gateway's devices may be or are missing; `devices` empty means all of them."""
+
+    gateway_id: str
+    epoch: int
+    number: int
+    reason: str
+    from_: datetime = msgspec.field(name="from")
+    to: datetime
+    told_from: datetime
+    devices: list[str] = []
+    detail_s: int = 0
+    values: int = 0
+    uncertainty_ms: int = 0
+    noted_at: datetime | None = None
+
+
+class Gaps(_Answer, frozen=True, kw_only=True):
+    """Known gaps, those that ended last first; `next_offset` is None where there are no more."""
+
+    items: list[Gap]
+    next_offset: int | None = None
+
+
 class ReasonAnswer(_Answer, frozen=True, kw_only=True):
     """Why an execution failed: a code of the closed list and a sentence."""
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from lentera.answers import Command, Completeness, Device, Gateway, Health, Problem, Series
+from lentera.answers import Command, Completeness, Device, Gaps, Gateway, Health, Problem, Series
 from lentera.errors import (
     ApiError,
     CloudTroubleError,
@@ -64,6 +64,12 @@ def device(device_id: str) -> Call[Device]:
 def gateways() -> Call[list[Gateway]]:
     """The tenant's gateways."""
     return Call("GET", "/v1/gateways", list[Gateway], items=True)
+
+
+def gaps(gateway: str | None, start: str, end: str, offset: int = 0) -> Call[Gaps]:
+    """The known gaps of a gateway, or of all."""
+    path = "/v1/gaps" if gateway is None else f"/v1/gateways/{_segment(gateway)}/gaps"
+    return Call("GET", path, Gaps, params=_params(from_=start, to=end, offset=str(offset)))
 
 
 def register_gateway(gateway_id: str, name: str, public_key: str) -> Call[Gateway]:

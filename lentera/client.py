@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from lentera import calls
-from lentera.answers import Command, Completeness, Device, Gateway, Health, Series
+from lentera.answers import Command, Completeness, Device, Gaps, Gateway, Health, Series
 from lentera.calls import Call, read_answer
 from lentera.errors import UnreachableError
 from lentera.language import reader_words
@@ -108,6 +108,10 @@ class Client(_Common):
     def gateways(self) -> list[Gateway]:
         """Every gateway of the tenant."""
         return self._do(calls.gateways())
+
+    def gaps(self, gateway: str | None = None, start: str = "-7d", end: str = "now", offset: int = 0) -> Gaps:
+        """When values of a gateway, or of all, may be missing and why. Raises NotFoundError."""
+        return self._do(calls.gaps(gateway, start, end, offset))
 
     def register_gateway(self, gateway_id: str, name: str, public_key: str) -> Gateway:
         """Make a gateway known by its public key; needs the role technician or admin."""

@@ -13,6 +13,7 @@ from lentera.words_completeness import COMPLETENESS
 from lentera.words_device import DEVICE
 from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
+from lentera.words_gaps import GAPS
 from lentera.words_help import HELP
 from lentera.words_journal import JOURNAL
 from lentera.words_malformed import MALFORMED
@@ -31,6 +32,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **COMPLETENESS,
     **DOCTOR,
     **DEVICE,
+    **GAPS,
     **JOURNAL,
     **MALFORMED,
     **PLAN,

@@ -11,7 +11,20 @@ import typer
 import typer.exceptions
 
 from lentera import __version__
-from lentera.cli import cloud, commission, completeness, demo, devices, dim, gateway, one_device, profile, series, sim
+from lentera.cli import (
+    cloud,
+    commission,
+    completeness,
+    demo,
+    devices,
+    dim,
+    gaps,
+    gateway,
+    one_device,
+    profile,
+    series,
+    sim,
+)
 from lentera.cli.output import errors_as_json, print_error
 from lentera.file_trouble import file_trouble
 from lentera.language import reader_words
@@ -47,7 +60,7 @@ def root(
     """Hold the options of `lentera` itself."""
 
 
-for module in (demo, devices, dim, series, completeness):
+for module in (demo, devices, dim, series, completeness, gaps):
     module.register(app)
 for module in (commission, one_device):
     module.register(gateway.app)

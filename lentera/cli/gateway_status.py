@@ -12,7 +12,7 @@ import typer
 from lentera.cli import output
 from lentera.cli.configuration import load_or_exit
 from lentera.cli.extras import require
-from lentera.cli.journal import told_given_up
+from lentera.cli.journal import told_given_up, untold_gaps
 from lentera.language import Words, reader_words
 from lentera.spans import age_text
 
@@ -58,6 +58,7 @@ def show(found: dict[str, Any], words: Words, now_ms: int) -> None:
             words("status.journal"): words("status.waiting", batches=found["journal"]["waiting_batches"]),
         }
         | told_given_up(found["journal"]["counters"], words)
+        | untold_gaps(found["journal"].get("reports", {}).get("gaps", 0), words)
         | ({words("status.air"): _air(found["air"], words)} if "air" in found else {})
     )
     counted = [words(f"status.column.{name}") for name in ("late", "skipped")]

@@ -141,6 +141,7 @@ def as_plain(
             for where, one in facts.items()
         },
         "rates": None if passing is None else asdict(passing),
+        "untold_gaps": None if pulse is None else pulse.journal.reports.gaps,
         "given_up": None if pulse is None else given_up(asdict(pulse.journal.counters)),
         "exported_values": exported,
         "next": {"code": step.value, "text": told},
@@ -182,12 +183,17 @@ def told_given_up(counters: dict[str, int], words: Words) -> dict[str, str]:
     return {words("journal.given_up"): line}
 
 
+def untold_gaps(count: int, words: Words) -> dict[str, str]:
+    """Return the line that tells of known gaps that the cloud has not heard of, none where there are none."""
+    return {words("gaps.untold"): words("gaps.untold_count", count=count)} if count else {}
+
+
 def _state(pulse: Pulse | None, passing: Rates | None, words: Words) -> dict[str, str]:
     if pulse is None:
         return {words("status.link"): words("journal.not_running")}
     error = pulse.link.error or words("status.no_error")
     link = words("status.link_up") if pulse.link.up else words("status.link_down", error=error)
-    gone = told_given_up(asdict(pulse.journal.counters), words)
+    gone = told_given_up(asdict(pulse.journal.counters), words) | untold_gaps(pulse.journal.reports.gaps, words)
     if passing is None:
         return {words("status.link"): link} | gone
     basis = age_text(passing.basis_s)

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from lentera_gateway.journal.index import Key
-from lentera_gateway.journal.status import Counters
+from lentera_gateway.journal.status import Counters, ReportsStatus
 
 SILENT_AFTER_S: Final = 10.0
 """A status.json that is older was left by a gateway that ended or hangs."""
@@ -36,6 +36,7 @@ class JournalWord(msgspec.Struct, frozen=True):
     memory_error: str | None
     card_error: str | None
     counters: Counters
+    reports: ReportsStatus = ReportsStatus()
 
 
 class Pulse(msgspec.Struct, frozen=True):
