@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,8 @@ class Bench:
     cloud: Child
     url: str
     influx: Influx | None
+    apart: bool = False
+    """InfluxDB has half of the processors to itself."""
 
     def watched(self) -> dict[str, Child | Alone]:
         """The processes whose CPU counts."""
@@ -140,10 +143,24 @@ def load_process(stack: ExitStack, bench: Bench, options: dict[str, Any]) -> Chi
     return child
 
 
+def _place(bench: Bench, child: Child) -> None:
+    """Give InfluxDB and the others their processors."""
+    everything = sorted(os.sched_getaffinity(0))
+    half = len(everything) // 2
+    if bench.influx is None or half == 0:
+        return
+    own, others = (everything[:half], everything[half:]) if bench.apart else (everything, everything)
+    for pid, processors in ((bench.influx.pid, own), (bench.cloud.pid, others), (child.pid, others)):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), processors)
+
+
 def one_pass(bench: Bench, options: dict[str, Any], values: int, name: str) -> dict[str, Any]:
     """Bring a load; return values a second, and CPU seconds a million values of every process."""
     with ExitStack() as stack:
         child = load_process(stack, bench, options)
+        _place(bench, child)
         watched = bench.watched()
         before = {who: one.usage().cpu_s for who, one in watched.items()}
         (bench.folder / "go").touch()

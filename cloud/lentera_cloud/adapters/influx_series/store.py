@@ -21,8 +21,8 @@ from lentera_model.readings import Quality, Reading
 _T = TypeVar("_T")
 
 THREADS: Final = 8
-CHUNK_VALUES: Final = 50_000
-"""Values in one write request: about 2 MB of lines before compression."""
+CHUNK_VALUES: Final = 100_000
+"""Values in one write request, about 3 MB of lines: what the ingest writes together goes as one."""
 _DEVICES_A_QUESTION: Final = 100
 _FIRST_SPAN_MS: Final = 3_600_000
 _LONGEST_SPAN_MS: Final = 32 * 86_400_000
