@@ -8,6 +8,8 @@ it had read and not yet written. Every other kill, of cloud, stores and broker, 
   broker keeps the gateway's session and its queue in a file, saved after each change, and the gateway acknowledges a
   message only when it has it. What is said again because of that is recognised by packet id and content.
 
+Each loss must lie within a gap that the gateway told and the cloud knows, too.
+
 What is missing is held against the gaps one by one: a value that its device answered once in the run, by its time; one
 that it answered again and again (a lamp's 100 %) by number, because the ledger cannot say which of the equal ones is
 the lost one: no more of them may be missing than were answered in the gaps.
@@ -25,6 +27,8 @@ from lentera_sim.ledger import LedgerEntry
 
 LAST_WORDS_MS = 1_000
 """The gateway writes down what it has read once a second."""
+LATE_SECOND_MS = 2_000
+"""A machine on which much else runs comes late to that second: the table shows how old the oldest lost value was."""
 KILL_TAKES_MS = 300
 """A device notes its answer when it gives it, the gateway has it when it has read it: far apart on a busy machine."""
 
@@ -46,11 +50,15 @@ class Kill:
     from_ms: int
     to_ms: int
 
+    def is_in(self, gaps: Sequence[Gap]) -> bool:
+        """Return whether a gap covers its instant."""
+        return _in_any(gaps, self.to_ms)
 
-def known_gaps(kills: Iterable[Kill]) -> list[Gap]:
-    """Return the gaps that the rig itself knows of: the last words of each gateway that it killed."""
+
+def last_words(kills: Iterable[Kill]) -> list[Gap]:
+    """Return when values may be missing, by what the rig did: the last words of each gateway that it killed."""
     return [
-        Gap(kill.from_ms - LAST_WORDS_MS, kill.to_ms + KILL_TAKES_MS, "killed")
+        Gap(kill.from_ms - LAST_WORDS_MS - LATE_SECOND_MS, kill.to_ms + KILL_TAKES_MS, "killed")
         for kill in kills
         if kill.victim == "gateway"
     ]
@@ -58,25 +66,52 @@ def known_gaps(kills: Iterable[Kill]) -> list[Gap]:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Of the missing values, how many a gap explains, and those that none does (of equal ones, as many as too many)."""
+    """Of the missing values, how many are as they may be, and those that no kill explains, or no gap that was told.
+
+    `oldest_ms` is how long before the next kill of the gateway the oldest was answered, of those answered but once.
+    """
 
     excused: int
     lost: list[Finding]
+    untold: list[Finding]
+    oldest_ms: int
 
 
 _Value = tuple[str, str, float]
 
 
-def judge(result: AuditResult, entries: Iterable[LedgerEntry], gaps: Sequence[Gap]) -> Judgement:
-    """Hold what is missing against the gaps. Raises AssertionError when more is missing than the audit lists."""
+def judge(result: AuditResult, entries: Sequence[LedgerEntry], kills: Iterable[Kill], told: Sequence[Gap]) -> Judgement:
+    """Hold what is missing against what a kill may cost and against the gaps that the gateway told.
+
+    Raises AssertionError when more is missing than the audit lists.
+    """
     missing = [one for one in result.details if one.what == "missing"]
     assert len(missing) == result.missing, f"{result.missing} missing, but {len(missing)} listed"
+    killed = list(kills)
+    lost, untold = _outside(last_words(killed), missing, entries), _outside(told, missing, entries)
+    return Judgement(len(missing) - len({*lost, *untold}), lost, untold, _oldest_ms(missing, entries, killed))
+
+
+def _oldest_ms(missing: Iterable[Finding], entries: Iterable[LedgerEntry], kills: Sequence[Kill]) -> int:
+    answered = Counter(value for entry in entries for value in _values(entry))
+    dated = [one.at_ms for one in missing if answered[one.device, one.quantity, one.value] == 1]
+    ends = [kill.from_ms for kill in kills if kill.victim == "gateway"]
+    return max((min((end - at for end in ends if end >= at), default=0) for at in dated), default=0)
+
+
+def _values(entry: LedgerEntry) -> list[_Value]:
+    if entry.kind not in ("answered", "unsure"):
+        return []
+    return [(entry.device, name, stored_precision(name, value)) for name, value in entry.values.items()]
+
+
+def _outside(gaps: Sequence[Gap], missing: Iterable[Finding], entries: Iterable[LedgerEntry]) -> list[Finding]:
+    """Return what is missing and in no gap; of equal values, as many as are too many."""
     answered, at_risk = Counter[_Value](), Counter[_Value]()
     for entry in entries:
-        if entry.kind in ("answered", "unsure"):
-            values = [(entry.device, name, stored_precision(name, value)) for name, value in entry.values.items()]
-            answered.update(values)
-            at_risk.update(values if _in_any(gaps, entry.at_ms) else ())
+        answered.update(_values(entry))
+        # Of equal values the audit may have given the row of one that did arrive to one of which nobody knows.
+        at_risk.update(_values(entry) if entry.kind == "unsure" or _in_any(gaps, entry.at_ms) else ())
     lost: list[Finding] = []
     for one in missing:
         value = (one.device, one.quantity, one.value)
@@ -84,7 +119,7 @@ def judge(result: AuditResult, entries: Iterable[LedgerEntry], gaps: Sequence[Ga
         at_risk[value] -= 1
         if not explained:
             lost.append(one)
-    return Judgement(len(missing) - len(lost), lost)
+    return lost
 
 
 def _in_any(gaps: Sequence[Gap], at_ms: int) -> bool:

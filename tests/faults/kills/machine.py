@@ -13,9 +13,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from lentera.client import AsyncClient
@@ -31,7 +33,7 @@ from lentera.demo.options import DemoOptions, InfluxOptions
 from lentera.demo.parts import RESTART_PAUSE_S, Part, Parts
 from lentera.errors import FrontDoorError
 from lentera_sim.street import StreetPlan
-from tests.faults.kills.judgement import Kill
+from tests.faults.kills.judgement import Gap, Kill
 from tests.services.process import Server
 from tests.services.servers import Influx, Postgres
 
@@ -42,6 +44,10 @@ WELL_WITHIN_S = 240.0
 _LOOK_S = 0.05
 _PLAN = {"meters": 4, "lamps": 6, "plugs": 1, "tasmota": 1}
 _EVERY = {"serial_every_s": 2.0, "tcp_every_s": 0.5, "lamp_every_s": 2.0, "plug_every_s": 2.0}
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def now_ms() -> int:
@@ -122,6 +128,28 @@ class Machine:
             return f"nothing from {', '.join(silent)}"
         waiting = status["journal"]["waiting_batches"]
         return "" if status["link"]["up"] and waiting <= 2 else f"{status['link']}, {waiting} batches wait"
+
+    async def told_gaps(self) -> list[Gap]:
+        """Wait until the cloud knows a gap for each kill of the gateway, and return all known gaps."""
+        found: list[Gap] = []
+
+        async def untold() -> str:
+            found[:] = await self._known_gaps()
+            missing = [one for one in self.kills if one.victim == "gateway" and not one.is_in(found)]
+            return f"no known gap for {missing}" if missing else ""
+
+        await self._until(WELL_WITHIN_S, untold)
+        return found
+
+    async def _known_gaps(self) -> list[Gap]:
+        async with httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}) as client:
+            asked = {"from": "-1d", "limit": 1000}
+            answer = await client.get(f"/v1/gateways/{StreetPlan().gateway}/gaps", params=asked)
+        answer.raise_for_status()
+        return [
+            Gap(_ms(one["from"]) - one["uncertainty_ms"], _ms(one["to"]) + one["uncertainty_ms"], one["reason"])
+            for one in answer.json()["items"]
+        ]
 
     def gateway_status(self) -> dict[str, Any]:
         """Return the gateway's newest word about itself, {} while there is none."""

@@ -13,7 +13,7 @@ from lentera_cloud.adapters.influx_series import InfluxSeries
 from lentera_model.readings import Reading
 from lentera_sim.audit import AuditResult, audit
 from lentera_sim.ledger import LedgerEntry, read_ledger
-from tests.faults.kills.judgement import Judgement, Kill, judge, known_gaps
+from tests.faults.kills.judgement import Gap, Judgement, Kill, judge
 from tests.faults.kills.machine import TENANT, Machine, now_ms, running_machine
 from tests.faults.kills.plan import VICTIMS, Strike
 
@@ -39,17 +39,31 @@ class Verdict:
     @property
     def whole(self) -> bool:
         """Whether nothing is doubled, and nothing missing but what a known gap explains."""
-        return not self.result.duplicated and not self.judgement.lost
+        return not (self.result.duplicated or self.judgement.lost or self.judgement.untold)
 
     def row(self) -> list[str]:
         """Return the run as a row of the table."""
         hit = Counter(kill.victim for kill in self.kills)
-        counts = (self.result.produced, self.result.stored, self.judgement.excused, len(self.judgement.lost))
+        judgement = self.judgement
+        unexplained = len(judgement.lost), len(judgement.untold)
+        counts = (self.result.produced, self.result.stored, judgement.excused, judgement.oldest_ms, *unexplained)
         numbers = [self.seed, self.strikes, *(hit[victim] for victim in VICTIMS), *counts, self.result.duplicated]
         return [str(number) for number in numbers] + ["whole" if self.whole else "NOT WHOLE"]
 
 
-HEAD = ("seed", "strikes", *VICTIMS, "answered", "stored", "in a known gap", "missing", "doubled", "verdict")
+HEAD = (
+    "seed",
+    "strikes",
+    *VICTIMS,
+    "answered",
+    "stored",
+    "in a known gap",
+    "oldest, ms",
+    "missing",
+    "untold",
+    "doubled",
+    "verdict",
+)
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
@@ -68,20 +82,21 @@ async def run(folder: Path, seed: int, plan: Sequence[Strike], struck: Callable[
             machine.strike(strike.victims)
             struck(len(strike.victims))
         await machine.well()
+        told = await machine.told_gaps()
         await machine.end()
-        return await _judged(machine, seed, len(plan))
+        return await _judged(machine, seed, len(plan), told)
 
 
-async def _judged(machine: Machine, seed: int, strikes: int) -> Verdict:
+async def _judged(machine: Machine, seed: int, strikes: int, told: list[Gap]) -> Verdict:
     entries = list(read_ledger(machine.folder / "ledger.jsonl"))
     devices = sorted({entry.device for entry in entries})
     stored = split_own(await _stored(machine, devices))[0]
     result = _audited(machine.folder, entries, stored)
-    judgement = judge(result, entries, known_gaps(machine.kills))
+    judgement = judge(result, entries, machine.kills, told)
     verdict = Verdict(seed, strikes, result, judgement, machine.kills, len(devices))
     if not verdict.whole:
         doubled = [one for one in result.details if one.what in ("duplicated", "unexplained")]
-        verdict.notes = [f"seed {seed}", *(str(finding) for finding in (*judgement.lost, *doubled))]
+        verdict.notes = [f"seed {seed}", *(str(finding) for finding in (*judgement.lost, *judgement.untold, *doubled))]
         verdict.notes += [f"{kill.victim} killed at {kill.from_ms}" for kill in machine.kills] + [machine.logs()]
     return verdict
 
