@@ -15,11 +15,13 @@ from lentera.demo.ledgercheck import read_report_rules
 from lentera_sim.audit import audit
 from lentera_sim.broker import find_mosquitto
 from lentera_sim.ledger import LedgerEntry, read_ledger
-from tests.e2e.harness import Demo, broker_of, let_run, report_of, running_demo, stored_readings
+from tests.e2e.harness import Demo, broker_of, let_run, report_of, running_demo, stored_readings, until
 from tests.services.process import missing
 
 # A gateway that is killed loses what it had read but not yet written: at most about its last second.
 LAST_WORDS_MS = 1500
+# The mark that a gateway lives is a tick old at most, and by the length of a poll before it.
+MARKED_WITHIN_MS = 15_000
 # The ledger's clock and ours are one, but the kill takes effect a moment after we ask for it.
 KILL_TAKES_MS = 300
 # A new gateway process knows no lamp's clock yet, so what waited at the broker may be stamped when it comes. The report
@@ -97,6 +99,7 @@ def test_nothing_is_missing_or_doubled_when_the_broker_is_killed(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_killed_gateway_loses_at_most_its_last_moment(tmp_path: Path) -> None:
     if find_mosquitto() is None:
         missing("Mosquitto", "apt-get install mosquitto")
@@ -106,6 +109,12 @@ def test_a_killed_gateway_loses_at_most_its_last_moment(tmp_path: Path) -> None:
         os.kill(demo.pid("gateway"), signal.SIGKILL)
         killed_ms = time.time_ns() // 1_000_000
         proved = watch_proofs(demo, 5)
+        with demo.client() as api:
+            (gap,) = until(lambda: [one for one in api.gaps().items if one.reason == "killed"], 30, "the gap is told")
+        from_ms, to_ms = (round(one.timestamp() * 1000) for one in (gap.from_, gap.to))
+        assert from_ms - gap.uncertainty_ms <= killed_ms + KILL_TAKES_MS, gap
+        assert killed_ms - MARKED_WITHIN_MS <= from_ms, gap
+        assert killed_ms < to_ms, gap
         report = report_of(demo)
         assert "the gateway ended with code -9; starting it again" in demo.errors.read_text()
         entries = list(read_ledger(demo.run_dir / "ledger.jsonl"))
