@@ -313,7 +313,7 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     state.cloud, state.identity, state.links = cloud, identity, cloud.links
     state.commands, state.devices, state.gateways = cloud.commands, cloud.devices, cloud.gateways
     state.series = SeriesService(cloud.asked, cloud.registry.devices, cloud.clock)
-    sources = Sources(cloud.registry, cloud.series, cloud.latest.of, cloud.presence.of, cloud.registry.gaps)
+    sources = Sources(cloud.registry, cloud.asked, cloud.latest.of, cloud.presence.of, cloud.registry.gaps)
     state.completeness = CompletenessService(sources, cloud.clock)
     state.conflicts = ConflictsService(cloud.registry.conflicts, cloud.clock)
     state.gaps = GapsService(cloud.registry.gaps, cloud.registry.gateways, cloud.clock)

@@ -88,6 +88,14 @@ class BoundedReads:
         """
         return await self._in_turn(lambda: self._series.query(tenant, q))
 
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """See the port.
+
+        Raises:
+            Problem: ``busy``.
+        """
+        return await self._in_turn(lambda: self._series.hourly_counts(tenant, devices, from_ms, to_ms))
+
 
 class WatchedSeries:
     """A series store (the port) that notes in a state whether it can be reached, as its use shows."""

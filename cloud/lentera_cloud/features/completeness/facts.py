@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from lentera_cloud.domain.completeness import HOUR_MS, Absence, HourFacts, PaceVersion
 from lentera_cloud.domain.tallies import TallyIndex
-from lentera_cloud.ports import Backlog, DeviceRow, GatewayRow, HourlyCounts, LatestValue, Registry, TimeSeries
+from lentera_cloud.ports import Backlog, DeviceRow, GatewayRow, HourlyCounts, LatestValue, Registry
 
 SETTLE_MS: Final = 16 * 60_000
 """A batch may be sealed after a quarter of an hour; what is younger may be on its way without any backlog."""
@@ -50,12 +50,20 @@ class GapsOfDevices(Protocol):
         ...
 
 
+class CountsByHour(Protocol):
+    """Where stored values are counted; every series store is one."""
+
+    async def hourly_counts(self, tenant: str, devices: Sequence[str], from_ms: int, to_ms: int) -> HourlyCounts:
+        """Return how many values of each quantity of these devices each hour holds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the facts come from."""
 
     registry: Registry
-    series: TimeSeries
+    series: CountsByHour
     known: Known
     linked: Linked
     gaps: GapsOfDevices
