@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from lentera_cloud.adapters.local_signals import LocalSignals
 from lentera_cloud.adapters.sql import SqlRegistry
 from lentera_cloud.domain.events import (
+    DeliveryChanged,
     ExecutionReported,
     LinkClosed,
     LinkOpened,
@@ -30,6 +31,8 @@ from lentera_cloud.features.completeness.figures import LastHour
 from lentera_cloud.features.completeness.service import CompletenessService
 from lentera_cloud.features.conflicts import routes as conflict_routes
 from lentera_cloud.features.conflicts.service import ConflictsService
+from lentera_cloud.features.delivery import routes as delivery_routes
+from lentera_cloud.features.delivery.service import DeliveryService
 from lentera_cloud.features.devices import routes as device_routes
 from lentera_cloud.features.devices.latest import LatestValues
 from lentera_cloud.features.devices.service import DevicesService
@@ -138,6 +141,7 @@ class Cloud:
         self.commands = CommandsService(registry, clock, self.hub.is_connected, publish)
         self.devices = DevicesService(registry, self.latest, clock, self.presence.of, publish)
         self.gateways = GatewaysService(registry, clock, self.presence.of, publish)
+        self.delivery = DeliveryService(registry, clock, self.hub, publish)
         self.health = HealthService(registry, self.registry_state, self.series_state, lambda: self.ingest.trouble)
         self.door = Door(settings.max_links, settings.links_opening)
         self.links = LinkContext(registry, self.ingest, self.hub, self.presence, self.door, clock, publish)
@@ -161,6 +165,8 @@ class Cloud:
         bus = self.bus
         bus.subscribe(ReadingsStored, self.latest.on_stored)
         self.relay.subscribe(bus)
+        bus.subscribe(LinkOpened, self.delivery.tell)
+        bus.subscribe(DeliveryChanged, self.delivery.tell)
         bus.subscribe(LinkOpened, self.commands.on_link_opened)
         bus.subscribe(LinkClosed, self.commands.on_link_closed)
         bus.subscribe(ExecutionReported, self.commands.on_reported)
@@ -320,7 +326,7 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     fleet = GatewayFigures(cloud.registry, cloud.clock, cloud.presence.of)
     figures = [LastHour(sources, cloud.clock).figures, fleet.figures]
     state.metrics = MetricsService(cloud.registry.conflicts, cloud.registry.receipts, cloud.registry.gaps, figures)
-    state.health = cloud.health
+    state.health, state.delivery = cloud.health, cloud.delivery
     problems.install(app)
     limits = cloud.settings
     app.add_middleware(BodyLimit, limits={"/v1/batches": DEFAULT_LIMITS.sealed_bytes + BATCH_SLACK_BYTES})
@@ -329,5 +335,5 @@ def _equip(app: FastAPI, cloud: Cloud, identity: Identity) -> None:
     openapi.install(app)
     for routes in (device_routes, command_routes, series_routes, conflict_routes, gateway_routes, ingest_routes):
         app.include_router(routes.router)
-    for routes in (completeness_routes, gap_routes, health_routes, metric_routes):
+    for routes in (delivery_routes, completeness_routes, gap_routes, health_routes, metric_routes):
         app.include_router(routes.router)

@@ -10,6 +10,7 @@ import structlog
 from lentera_cloud.domain.events import (
     CancelRequested,
     CommandChanged,
+    DeliveryChanged,
     DeviceMoved,
     GatewayRevoked,
     LinkClosed,
@@ -60,6 +61,7 @@ class Relay:
         bus.subscribe(CancelRequested, self._cancel)
         bus.subscribe(CommandChanged, self._command_changed)
         bus.subscribe(GatewayRevoked, self._revoked)
+        bus.subscribe(DeliveryChanged, self._delivery_changed)
         bus.subscribe(DeviceMoved, self._moved)
 
     async def listen(self) -> None:
@@ -92,6 +94,10 @@ class Relay:
         self._hub.dismiss(event.gateway, REVOKED)
         await self._tell(Signal(SignalKind.GATEWAY_REVOKED, event.tenant, event.gateway))
 
+    async def _delivery_changed(self, event: DeliveryChanged) -> None:
+        if not self._hub.is_connected(event.gateway):
+            await self._tell(Signal(SignalKind.DELIVERY_CHANGED, event.tenant, event.gateway))
+
     async def _moved(self, event: DeviceMoved) -> None:
         await self._ingest.on_device_moved(event)
         await self._tell(Signal(SignalKind.DEVICE_MOVED, event.tenant, event.gateway, event.device))
@@ -116,6 +122,9 @@ class Relay:
                 self._hub.send(gateway, CancelMessage(subject))
             case SignalKind.COMMAND_CHANGED:
                 self._commands.watchers.changed(tenant, subject)
+            case SignalKind.DELIVERY_CHANGED:
+                if self._hub.is_connected(gateway) and self._publish is not None:
+                    await self._publish(DeliveryChanged(tenant, gateway))
             case SignalKind.GATEWAY_REVOKED:
                 self._hub.dismiss(gateway, REVOKED)
             case SignalKind.DEVICE_MOVED:

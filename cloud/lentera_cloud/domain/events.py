@@ -79,6 +79,14 @@ class GatewayRevoked:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryChanged:
+    """How a gateway should deliver was changed, or somebody watches it; whoever has its link tells it."""
+
+    tenant: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceMoved:
     """A person gave a device to another gateway."""
 

@@ -19,7 +19,7 @@ class Permission(StrEnum):
     READ = "read"
     """See gateways, devices, commands and series."""
     COMMAND = "command"
-    """Send commands to lamps and cancel them."""
+    """Send commands to lamps and cancel them; say how gateways deliver, and watch them live."""
     MANAGE_GATEWAYS = "manage_gateways"
     """Register and revoke gateways, decide which gateway a device belongs to."""
 

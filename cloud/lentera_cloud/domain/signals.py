@@ -19,6 +19,8 @@ class SignalKind(StrEnum):
     """``subject`` is an execution that its gateway should drop."""
     COMMAND_CHANGED = "command_changed"
     """``subject`` is a command one of whose executions moved."""
+    DELIVERY_CHANGED = "delivery_changed"
+    """``gateway`` should be told how to deliver, by whoever has its link."""
     GATEWAY_REVOKED = "gateway_revoked"
     DEVICE_MOVED = "device_moved"
     """``subject`` is a device that ``gateway`` speaks for from now on."""

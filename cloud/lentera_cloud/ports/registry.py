@@ -19,6 +19,8 @@ from lentera_cloud.ports.rows import (
     ConflictCount,
     ConflictQuery,
     ConflictRow,
+    DeliveryRow,
+    DeliverySettings,
     DeviceRow,
     GapCount,
     GapQuery,
@@ -320,6 +322,26 @@ class Jobs(Protocol):
         ...
 
 
+class Deliveries(Protocol):
+    """How operators want gateways to deliver, and what gateways tell of it."""
+
+    async def get(self, tenant: str, gateway_id: str) -> DeliveryRow:
+        """How a gateway delivers; nothing set where nothing was ever said."""
+        ...
+
+    async def set(self, tenant: str, gateway_id: str, settings: DeliverySettings) -> None:
+        """Keep what an operator set."""
+        ...
+
+    async def watch(self, tenant: str, gateway_id: str, until_ms: int) -> None:
+        """Note until when somebody watches."""
+        ...
+
+    async def told(self, tenant: str, gateway_id: str, month_bytes: int, detail_s: int) -> None:
+        """Note what the gateway told of its month."""
+        ...
+
+
 class Registry(Protocol):
     """The registry: small repositories on one database.
 
@@ -352,6 +374,9 @@ class Registry(Protocol):
 
     @property
     def gaps(self) -> Gaps: ...  # noqa: D102
+
+    @property
+    def deliveries(self) -> Deliveries: ...  # noqa: D102
 
     @property
     def tallies(self) -> Tallies: ...  # noqa: D102

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.gaps import KnownGap
@@ -183,3 +184,28 @@ class ConflictCount:
     device: str
     quantity: str
     values: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """How an operator wants a gateway to deliver; None and 0 leave it to the gateway's own file."""
+
+    mode: Literal["live", "economy"] | None = None
+    rate_bytes_s: int = 0
+    quota_bytes: int = 0
+    month_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """How a gateway delivers: what is set, until when somebody watches it, and what it last told of its month."""
+
+    tenant: str
+    gateway_id: str
+    mode: Literal["live", "economy"] | None = None
+    rate_bytes_s: int = 0
+    quota_bytes: int = 0
+    month_day: int = 0
+    watched_until_ms: int = 0
+    month_bytes: int = 0
+    detail_s: int = 0

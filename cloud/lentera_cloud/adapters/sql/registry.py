@@ -5,6 +5,7 @@ from sqlalchemy import text
 from lentera_cloud.adapters.sql.commands import SqlCommands
 from lentera_cloud.adapters.sql.conflicts import SqlConflicts
 from lentera_cloud.adapters.sql.database import Database
+from lentera_cloud.adapters.sql.deliveries import SqlDeliveries
 from lentera_cloud.adapters.sql.devices import SqlDevices
 from lentera_cloud.adapters.sql.gaps import SqlGaps
 from lentera_cloud.adapters.sql.gateways import SqlGateways
@@ -30,6 +31,7 @@ class SqlRegistry:
         self.spans = SqlSpans(self._database)
         self.conflicts = SqlConflicts(self._database)
         self.gaps = SqlGaps(self._database)
+        self.deliveries = SqlDeliveries(self._database)
         self.tallies = SqlTallies(self._database)
         self.links = SqlLinks(self._database)
         self.jobs = SqlJobs(self._database)

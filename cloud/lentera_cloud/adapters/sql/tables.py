@@ -267,6 +267,20 @@ gateway_link = Table(
     Index(None, "replica"),
 )
 
+gateway_delivery = Table(
+    "gateway_delivery",
+    metadata,
+    _id("tenant", primary_key=True),
+    _id("gateway_id", primary_key=True),
+    Column("mode", String(16)),
+    Column("rate_bytes_s", BigInteger, nullable=False),
+    Column("quota_bytes", BigInteger, nullable=False),
+    Column("month_day", BigInteger, nullable=False),
+    Column("watched_until_ms", BigInteger, nullable=False),
+    Column("month_bytes", BigInteger, nullable=False),
+    Column("detail_s", BigInteger, nullable=False),
+)
+
 job_lease = Table(
     "job_lease",
     metadata,

@@ -30,6 +30,11 @@ class Link(Protocol):
         ...
 
     @property
+    def protocol_version(self) -> int:
+        """What both sides speak."""
+        ...
+
+    @property
     def claim(self) -> str:
         """What tells this link from every other one, in the registry."""
         ...
@@ -105,6 +110,11 @@ class LinkHub:
         """Queue a message for a gateway; False when it has no link that takes it."""
         link = self._links.get(gateway_id)
         return link is not None and link.send(message)
+
+    def protocol_version(self, gateway_id: str) -> int | None:
+        """Return what a gateway's link here speaks; None where it has none."""
+        link = self._links.get(gateway_id)
+        return link.protocol_version if link else None
 
     def is_connected(self, gateway_id: str) -> bool:
         """Say whether the gateway has a link here."""

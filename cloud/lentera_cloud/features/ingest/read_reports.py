@@ -71,6 +71,7 @@ async def note_journal(
         journal_bytes=status.journal_bytes,
         mode=status.mode,
     )
+    await registry.deliveries.told(gateway.tenant, gateway.gateway_id, status.month_bytes, status.detail_s)
     oldest_ms = None if status.oldest_monotonic_ms is None else status.oldest_monotonic_ms + offset_ms
     await registry.tallies.note_backlog(
         gateway.tenant, gateway.gateway_id, Backlog(status.journal_waiting, oldest_ms, now_ms)

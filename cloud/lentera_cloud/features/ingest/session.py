@@ -78,6 +78,11 @@ class LinkSession:
         self.opened_at_ms = self.last_heard_ms = context.clock.now_ms()
 
     @property
+    def protocol_version(self) -> int:
+        """What both sides speak."""
+        return self._link.protocol_version
+
+    @property
     def tenant(self) -> str:
         """Whose gateway it is."""
         return self._gateway.tenant
