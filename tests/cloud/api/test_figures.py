@@ -129,6 +129,8 @@ async def test_the_dashboard_asks_for_nothing_that_is_not_there(later):
             if grouped:
                 others = {label for other, _ in metrics for sample in found[other] for label, _ in sample}
                 assert labels <= others, f"{question}: {name} has no {grouped}"
+    page = (CONFIG.parent / "docs" / "api.md").read_text()
+    assert not [name for name in found if f"`{name}`" not in page], "docs/api.md has a table of the metrics"
     assert used == set(found), f"no panel shows {sorted(set(found) - used)}"
     legends = [target["legendFormat"] for panel in dashboard["panels"] for target in panel["targets"]]
     known = {label for samples in found.values() for sample in samples for label, _ in sample}
