@@ -91,7 +91,7 @@ class Journal:
         self._boot_id = boot_id
         self._delivery = Delivery()
         self._pinned = False
-        self._time_saved_ms = 0
+        self._time_saved_ms = self._longest_age_at_ms = 0
         self._opened_ms = self._kept_to_ms = 0
         self._first_stamp_ms: int | None = None
         self._newest_stamp_ms: int | None = None
@@ -107,7 +107,7 @@ class Journal:
         """
         now_ms = self._monotonic_ms()
         self.recovery = await self._io.run(self._store.open, now_ms, self._wall_ms())
-        self._time_saved_ms = self._opened_ms = now_ms
+        self._time_saved_ms = self._opened_ms = self._longest_age_at_ms = now_ms
         self._scan = asyncio.create_task(self._scan_card(), name="journal-scan")
         self.sealed.set()
         return self.recovery
@@ -148,6 +148,7 @@ class Journal:
         """Once a second: log or seal what came, move what waits too long, keep the bounds."""
         async with self._busy:
             await self._pin_clock()
+            await self._keep_seal_age()
             await self._take_fresh(seal_now)
             await self._io.run(self._store.mover.maintain, self._monotonic_ms())
             await self._io.run(self._store.reports.maintain, self._monotonic_ms())
@@ -193,8 +194,8 @@ class Journal:
         if self.shape is not None:
             every_ms = self.shape.seal_age_ms
             return self._oldest_ms // every_ms != now_ms // every_ms or values >= _MAX_SHAPED_VALUES
-        age_ms, seal_age_ms = now_ms - self._oldest_ms, round(self.limits.seal_age_s * 1000)
-        return seal_due(self.live, age_ms, values, self._bytes_a_value(), seal_age_ms, self.limits.seal_bytes)
+        age_ms, limits = now_ms - self._oldest_ms, self.limits
+        return seal_due(self.live, age_ms, values, self._bytes_a_value(), limits.seal_age_ms, limits.seal_bytes)
 
     async def _seal(self, now_ms: int) -> None:
         samples, self._unsealed = self._unsealed, []
@@ -227,6 +228,21 @@ class Journal:
             self._pinned = True
             await self._io.run(self._store.pin, fit)
             self.sealed.set()
+
+    async def _keep_seal_age(self) -> None:
+        """Keep a longer age before samples wait for it, a shorter one when the card has what waited for the longer.
+
+        What a longer one of the process before has cost must be told on the card first.
+        """
+        now_ms, kept_ms = self._monotonic_ms(), self._store.state.seal_age_ms
+        age_ms = self.limits.seal_age_ms if self.shape is None else self.shape.seal_age_ms
+        if age_ms >= kept_ms:
+            self._longest_age_at_ms = now_ms
+        elif now_ms - self._longest_age_at_ms < kept_ms + self.limits.to_card_ms:
+            return
+        told = self._store.last_word is None and self._fit() is not None
+        if age_ms > kept_ms or (age_ms < kept_ms and told):
+            await self._io.run(self._store.keep_seal_age, age_ms)
 
     async def _save_time(self) -> None:
         now_ms = self._monotonic_ms()

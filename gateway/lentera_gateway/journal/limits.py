@@ -8,6 +8,8 @@ from typing import Final
 
 TICKS_MS: Final = 5_000
 """What the second's ticks and a slow poll may add."""
+LONGEST_SEAL_AGE_MS: Final = 900_000
+"""No step of the quota seals later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,18 @@ class JournalLimits:
     seal_bytes: int = 4096
 
     @property
-    def at_most_lost_ms(self) -> int:
-        """Of what came before a power cut, at most so much is not on the card: seal age, budget, the ticks between."""
-        return round((self.seal_age_s + self.power_loss_budget_s) * 1000) + TICKS_MS
+    def seal_age_ms(self) -> int:
+        """The age at which a batch is sealed while no step of the quota asks for a longer one."""
+        return round(self.seal_age_s * 1000)
+
+    @property
+    def to_card_ms(self) -> int:
+        """How long a batch that nobody takes may be on no card: the budget and the ticks."""
+        return round(self.power_loss_budget_s * 1000) + TICKS_MS
+
+    def at_most_lost_ms(self, seal_age_ms: int) -> int:
+        """Of what came before a power cut, at most so much is not on the card: seal age in force, budget, ticks."""
+        return seal_age_ms + self.to_card_ms
 
     @property
     def memory_segment_bytes(self) -> int:

@@ -66,12 +66,16 @@ class EndRecord(msgspec.Struct, array_like=True, frozen=True):
 
 
 class StateRecord(msgspec.Struct, tag=4, array_like=True, frozen=True):
-    """What outlives a process: its epoch, the latest wall time seen, the pinned fits of recent boots."""
+    """What outlives a process: its epoch, the latest wall time seen, the pinned fits of recent boots.
+
+    `seal_age_ms` is 0 in the records of a version that did not keep it.
+    """
 
     epoch: int
     saved_at_ms: int
     pins: list[PinRecord]
     end: EndRecord | None = None
+    seal_age_ms: int = 0
 
 
 class CommandRecord(msgspec.Struct, tag=5, array_like=True, frozen=True):

@@ -33,6 +33,7 @@ class GatewayState:
         pins: boot id -> the one fit for batches that were sealed before the clock was trusted.
         kept: whether the card took it.
         end: the orderly end of an earlier process whose gap is not told yet.
+        seal_age_ms: the longest age at which batches were sealed that a power cut now may cost.
     """
 
     epoch: int
@@ -40,6 +41,7 @@ class GatewayState:
     pins: dict[bytes, ClockFit]
     kept: bool = True
     end: EndRecord | None = None
+    seal_age_ms: int = 0
 
 
 def next_epoch(known: int | None, wall_ms: int, randomness: int) -> int:
@@ -99,7 +101,7 @@ def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
         PinRecord(boot_id, fit.offset_ms, fit.uncertainty_ms, fit.source)
         for boot_id, fit in list(state.pins.items())[-_KEPT_PINS:]
     ]
-    data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins, state.end)))
+    data = frame(encode_record(StateRecord(state.epoch, state.saved_at_ms, pins, state.end, state.seal_age_ms)))
     temporary = folder / (STATE_NAME + ".new")
     if durable:
         write_durably(temporary, data)
@@ -111,7 +113,7 @@ def save_state(folder: Path, state: GatewayState, durable: bool) -> int:
     return len(data)
 
 
-def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int) -> GatewayState:
+def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int, seal_age_ms: int = 0) -> GatewayState:
     """Begin a new epoch and keep it on the card (and in memory, for a card that does not take it).
 
     Args:
@@ -119,6 +121,7 @@ def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int
         card: folder of the card tier; may be unusable.
         highest_seen: highest epoch among the batches found, for a lost state file.
         wall_ms: the system's wall clock.
+        seal_age_ms: the configured age; a longer one of an earlier process is kept until what it may cost is told.
     """
     in_memory = read_state(memory)
     found = [record for record in (in_memory, read_state(card)) if record is not None]
@@ -126,7 +129,9 @@ def start_epoch(memory: Path, card: Path, highest_seen: int | None, wall_ms: int
     saved_at_ms = max([BUILD_TIME_MS, *(record.saved_at_ms for record in found)])
     epoch = next_epoch(max(epochs, default=None), wall_ms, secrets.randbits(30))
     newest = max(found, key=lambda one: (one.epoch, one.end is not None), default=None)
-    state = GatewayState(epoch, saved_at_ms, pins_of(found), end=None if newest is None else newest.end)
+    seal_age_ms = max([seal_age_ms, *(record.seal_age_ms for record in found)])
+    end = None if newest is None else newest.end
+    state = GatewayState(epoch, saved_at_ms, pins_of(found), end=end, seal_age_ms=seal_age_ms)
     try:
         save_state(card, state, durable=True)
     except OSError:

@@ -87,7 +87,9 @@ class JournalStore:
         sealed = self._recover_memory(monotonic_ms)
         self.last_word = listen_back(self)
         highest = max((key.epoch for key in sealed), default=None)
-        self.state = start_epoch(self.limits.memory_dir, self.limits.card_dir, highest, wall_ms)
+        self.state = start_epoch(
+            self.limits.memory_dir, self.limits.card_dir, highest, wall_ms, self.limits.seal_age_ms
+        )
         self.known_from_ms = self.state.saved_at_ms
         if not self.state.kept:
             self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
@@ -310,6 +312,11 @@ class JournalStore:
                 continue
             if durable:
                 self.places.counters.written_card_bytes += written
+
+    def keep_seal_age(self, seal_age_ms: int) -> None:
+        """Keep the age at which batches are sealed: the next process works out from it what a power cut has cost."""
+        self.state = replace(self.state, seal_age_ms=seal_age_ms)
+        self.save_time(self.state.saved_at_ms)
 
     def status(self) -> JournalStatus:
         """Return a snapshot of everything counted."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.gaps import GapKeeper, draft_of_loss
 from lentera_gateway.journal.lastword import LastWord, last_word, stopped_at
-from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.limits import LONGEST_SEAL_AGE_MS, JournalLimits
 from lentera_gateway.journal.losses import MAX_DEVICES, Loss
 from lentera_gateway.journal.places import Places
 from lentera_gateway.journal.records import BatchRecord, DraftRecord, PinRecord, StateRecord, decode_record
@@ -47,13 +47,15 @@ def listen_back(store: Teller) -> LastWord | None:
     states = [state for folder in (limits.memory_dir, limits.card_dir) if (state := read_state(folder)) is not None]
     pins = pins_of(states)
     if not states and any((folder / STATE_NAME).exists() for folder in (limits.memory_dir, limits.card_dir)):
-        states.append(StateRecord(0, BUILD_TIME_MS, []))  # damaged: there was a process, and nothing is known of it
+        # damaged: there was a process, and nothing is known of it
+        states.append(StateRecord(0, BUILD_TIME_MS, [], seal_age_ms=LONGEST_SEAL_AGE_MS))
+    seal_age_ms = max((state.seal_age_ms for state in states), default=0) or limits.seal_age_ms
     return last_word(
         store.boot_id,
         store.gaps.load(),
         states,
         lambda: newest_sealed_ms(store.places.card, pins),
-        limits.at_most_lost_ms,
+        limits.at_most_lost_ms(seal_age_ms),
     )
 
 
