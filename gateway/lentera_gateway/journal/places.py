@@ -6,6 +6,9 @@ full. Runs in the journal's thread only.
 
 from __future__ import annotations
 
+from typing import Final
+
+from lentera_gateway.journal.damage import MAX_STRETCHES, Moment, Stretch, moments, unreadable
 from lentera_gateway.journal.damaged import FOLDER, DamagedCopies
 from lentera_gateway.journal.framing import Scan
 from lentera_gateway.journal.held import HeldBatch, HeldBatches
@@ -20,12 +23,16 @@ from lentera_gateway.journal.status import Counters
 from lentera_gateway.journal.thinning import header_of, key_of
 from lentera_model.batch import Header
 
+_NEIGHBOURS: Final = 4
+"""Segments that are looked at for one in which a batch reads."""
+
 
 class Places:
     """Both tiers, the held batches, what is in flight, and the counters.
 
     Attributes:
         in_flight: batches that the present connection has taken, with the tier's name ("held" for none) and segment.
+        stretches: values that do not read any more and are not told yet.
         memory_error, card_error: why a tier does not take data now, or None.
     """
 
@@ -39,6 +46,7 @@ class Places:
         self.in_flight: dict[Key, tuple[str, int]] = {}
         self.counters = Counters()
         self.losses = Losses()
+        self.stretches: list[Stretch] = []
         self.damaged = DamagedCopies(limits.card_dir / "quarantine" / FOLDER)
         self.recovery = Recovery()
         self.memory_error: str | None = None
@@ -101,9 +109,43 @@ class Places:
         self.card.index.load(number, entries_of(found, 0, settled, report), settled)
 
     def keep_damage(self, tier: Tier, number: int, found: Scan) -> None:
-        """Copy what does not read of a segment that is looked at for the first time; it is stepped over."""
+        """Copy what does not read of a segment that is looked at for the first time; it is stepped over and told."""
         for start, end in found.damaged:
             self._copy_damaged(tier, number, start, end)
+        for start, end in unreadable(found):
+            self._tell_damaged(tier, number, found, start, end)
+
+    def _tell_damaged(self, tier: Tier, number: int, found: Scan, start: int, end: int) -> None:
+        """Note that values were in these bytes of a segment, between what reads before and after them."""
+        read = moments(found)
+        before = next((moment for offset, moment in reversed(read) if offset < start), None)
+        after = next((moment for offset, moment in read if offset >= end), None)
+        self._note_stretch(Stretch(before or self.moment_before(tier, number), after or self._after(tier, number)))
+
+    def _note_stretch(self, stretch: Stretch) -> None:
+        self.stretches.append(stretch)
+        if len(self.stretches) > MAX_STRETCHES:
+            self.stretches = [Stretch(None, None)]
+
+    def moment_before(self, tier: Tier, number: int | None = None) -> Moment | None:
+        """Return when the last batch was sealed that reads before a segment, or on the whole tier."""
+        older = [one for one in sorted(tier.index.segments, reverse=True) if number is None or one < number]
+        for one in older[:_NEIGHBOURS]:
+            if read := self._moments(tier, one):
+                return read[-1]
+        return self.moment_before(self.card) if tier is self.memory else None
+
+    def _after(self, tier: Tier, number: int) -> Moment | None:
+        for one in [one for one in sorted(tier.index.segments) if one > number][:_NEIGHBOURS]:
+            if read := self._moments(tier, one):
+                return read[0]
+        return None
+
+    def _moments(self, tier: Tier, number: int) -> list[Moment]:
+        try:
+            return [moment for _, moment in moments(tier.read(number))]
+        except OSError:  # said where the segment itself is looked at
+            return []
 
     def _copy_damaged(self, tier: Tier, number: int, start: int, end: int) -> None:
         try:
@@ -115,6 +157,11 @@ class Places:
         """Give a batch up whose bytes turned out to be damaged; a copy of them is kept."""
         self.counters.damaged_batches += 1
         self._copy_damaged(tier, number, entry.offset, entry.offset + entry.size)
+        try:
+            found = tier.read(number)
+        except OSError:  # gone: what the neighbours say is left
+            found = Scan()
+        self._tell_damaged(tier, number, found, entry.offset, entry.offset + entry.size)
         tier.mark(number, entry.key, Fate.QUARANTINED)
 
     def read(self, tier: Tier, number: int, entry: Entry) -> bytes | None:

@@ -121,6 +121,8 @@ class ReportLog:
             gap: what is missing or may be.
             join_within_ms: widen a gap of the same kind that is no further away and was never sent, instead.
         """
+        if join_within_ms is not None and self._says_nothing_new(gap):
+            return
         near = self._near(gap, join_within_ms) if join_within_ms is not None else None
         self._keep(self._numbered(gap) if near is None else joined(near, gap))
 
@@ -132,6 +134,16 @@ class ReportLog:
     def _numbered(self, report: Report) -> Report:
         self._number += 1
         return msgspec.structs.replace(report, epoch=self._epoch, number=self._number)
+
+    def _says_nothing_new(self, gap: GapReport) -> bool:
+        """Whether a gap that waits claims all of it: damage that stays on the card is found at each start."""
+        return not gap.values and any(
+            isinstance(one, GapReport)
+            and (one.reason, one.detail_s, one.devices) == (gap.reason, gap.detail_s, [])
+            and one.from_ms <= gap.from_ms
+            and gap.to_ms <= one.to_ms
+            for one in self._reports()
+        )
 
     def _near(self, gap: GapReport, within_ms: int) -> GapReport | None:
         kind = (gap.reason, gap.detail_s)

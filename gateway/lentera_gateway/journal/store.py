@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import ClassVar, Final
 
 from lentera_gateway.journal.commandlog import CommandLog
+from lentera_gateway.journal.damage import unreadable_log
 from lentera_gateway.journal.gaps import GapKeeper
 from lentera_gateway.journal.held import HeldBatch
 from lentera_gateway.journal.index import Key
@@ -64,7 +65,7 @@ class JournalStore:
         self.reports = ReportLog(limits.memory_dir, limits.card_dir)
         self.gaps = GapKeeper(limits.memory_dir, boot_id, self.reports)
         self.last_word: LastWord | None = None
-        self.known_from_ms = 0
+        self.known_from_ms = self.opened_ms = 0
         self.quarantine = Quarantine(limits.card_dir / "quarantine")
         self.spare_quarantine = Quarantine(limits.memory_dir / "quarantine", max_bytes=limits.memory_max_bytes // 8)
         self.state = GatewayState(0, 0, {})
@@ -79,6 +80,7 @@ class JournalStore:
             JournalFolderError: the memory folder cannot be used, or another gateway uses it.
         """
         self._take_memory_folder()
+        self.opened_ms = monotonic_ms
         try:
             make_folder(self.limits.card_dir)
             self.places.card.prepare()
@@ -140,10 +142,13 @@ class JournalStore:
 
     def _recover_samples(self, sealed_before: set[Key], monotonic_ms: int) -> None:
         try:
-            groups = open_samples(self.open_log.read(), self.places.recovery)
+            found = self.open_log.read()
         except OSError:
             self.places.recovery.unreadable_segments += 1
             return
+        if (lost := unreadable_log(found, self.places.moment_before(self.places.memory))) is not None:
+            self.places.stretches.append(lost)
+        groups = open_samples(found, self.places.recovery)
         for (key, boot_id), records in groups.items():
             if key in sealed_before:
                 continue

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from lentera_gateway.clock import BUILD_TIME_MS
+from lentera_gateway.journal.damage import draft_of_stretch
 from lentera_gateway.journal.gaps import GapKeeper, draft_of_loss
 from lentera_gateway.journal.lastword import LastWord, last_word, stopped_at
 from lentera_gateway.journal.limits import LONGEST_SEAL_AGE_MS, JournalLimits
@@ -35,6 +36,7 @@ class Teller(Protocol):
     state: GatewayState
     last_word: LastWord | None
     known_from_ms: int
+    opened_ms: int
 
     def save_time(self, wall_ms: int) -> None:
         """Keep the state on the card, with the latest wall time known."""
@@ -135,7 +137,7 @@ def after_tick(
     gaps = store.gaps
     if store.last_word is not None and back_ms is not None:
         gaps.note_stop(store.last_word, back_ms)
-    gaps.note(draft_of_loss(loss) for loss in losses)
+    _note(store, losses, now_ms, fit)
     told = gaps.settle(_fits(store, fit), now_ms)
     if store.last_word is not None and back_ms is not None:
         store.last_word = None
@@ -159,11 +161,18 @@ def tell_the_end(
     if store.last_word is not None:
         store.gaps.note_stop(store.last_word, now_ms)
         store.last_word = None
-    store.gaps.note(draft_of_loss(loss) for loss in losses)
+    _note(store, losses, now_ms, fit)
     store.gaps.settle(_fits(store, fit), now_ms, everything=True)
     uncertainty_ms = 0 if fit is None else fit.uncertainty_ms
     end = stopped_at(store.boot_id, now_ms, newest_stamp_ms, 0 if fit is None else wall_ms, uncertainty_ms)
     store.state = replace(store.state, end=end)
+
+
+def _note(store: Teller, losses: Sequence[Loss], now_ms: int, fit: ClockFit | None) -> None:
+    """Take over what was given up and what does not read."""
+    stretches, store.places.stretches = store.places.stretches, []
+    damage = [draft_of_stretch(one, store.boot_id, _fits(store, fit), store.opened_ms, now_ms) for one in stretches]
+    store.gaps.note([*(draft_of_loss(loss) for loss in losses), *damage])
 
 
 def _fits(store: Teller, fit: ClockFit | None) -> dict[bytes, ClockFit]:
