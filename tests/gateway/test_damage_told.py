@@ -4,8 +4,11 @@ import pytest
 
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.damage import LATE_MS, MAX_STRETCHES, Stretch
+from lentera_gateway.journal.held import HeldBatch
+from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.limits import JournalLimits
 from lentera_gateway.journal.telling import after_tick
+from lentera_model.batch import BatchKey, encode
 from lentera_model.protocol import GapReport
 from tests.gateway.stores import BOOT, FIT, WALL, drained, killed, opened, sample
 
@@ -125,6 +128,34 @@ def test_damage_of_a_boot_whose_time_nobody_knows_lies_before_now(limits):
     flip(segment, middle + 20)
     (gap,) = told(restarted(limits, MINUTE, OTHER_BOOT), 2 * MINUTE)
     assert (gap.from_ms, gap.to_ms) == (BUILD_TIME_MS, WALL + 2 * MINUTE)
+
+
+def test_a_segment_that_is_dropped_unread_is_told(limits):
+    store, segment, _ = sealed(limits, (10, 20))
+    number = store.places.card.open_number
+    store.places.card.close_segment()
+    store.seal([sample(30 * MINUTE)], 31 * MINUTE, FIT)
+    store.mover.move_all(31 * MINUTE)
+    segment.unlink()
+    segment.mkdir()
+    store.places.give_up(store.places.card, number)
+    (gap,) = told(store, 32 * MINUTE)
+    assert (gap.reason, gap.from_ms, gap.to_ms, gap.values) == ("journal_dropped", BUILD_TIME_MS, WALL + 31 * MINUTE, 0)
+
+
+@pytest.mark.parametrize(("clock", "boot"), [(FIT, BOOT), (None, OTHER_BOOT)])
+def test_a_refused_batch_of_which_nothing_reads_is_told(limits, clock, boot):
+    store, _, _ = sealed(limits, (10,))
+    strange = bytearray(encode(BatchKey("gw-1", 1, 9), boot, 15 * MINUTE, [sample(15 * MINUTE)], clock))
+    strange[-1] ^= 1
+    key = Key(1, 9)
+    store.places.keep(key, HeldBatch(bytes(strange), 9, boot, clock is not None, 2, 15 * MINUTE))
+    store.seal([sample(20 * MINUTE)], 20 * MINUTE, FIT)
+    drained(store)
+    if clock is not None:
+        store.refuse(key, [{"code": "corrupt", "text": "its body does not read"}])
+    (gap,) = told(store, 21 * MINUTE)
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("damaged", WALL + 10 * MINUTE - LATE_MS, WALL + 20 * MINUTE)
 
 
 def test_more_stretches_than_are_kept_are_one(limits):

@@ -19,6 +19,7 @@ LATE_MS: Final = 10_000
 """A sample may be sealed in a later batch than its stamp says, by the length of a poll."""
 MAX_STRETCHES: Final = 256
 """Stretches that wait to be told; of more it is said that anything up to now may be missing."""
+DamageReason = Literal["damaged", "journal_dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Stretch:
 
     before: Moment | None
     after: Moment | None
-    reason: Literal["damaged", "journal_dropped"] = "damaged"
+    reason: DamageReason = "damaged"
 
 
 def moments(found: Scan) -> list[tuple[int, Moment]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lentera_gateway.journal.damage import MAX_STRETCHES, Moment, Stretch, moments, unreadable
+from lentera_gateway.journal.damage import MAX_STRETCHES, DamageReason, Moment, Stretch, moments, unreadable
 from lentera_gateway.journal.damaged import FOLDER, DamagedCopies
 from lentera_gateway.journal.framing import Scan
 from lentera_gateway.journal.held import HeldBatch, HeldBatches
@@ -115,12 +115,15 @@ class Places:
         for start, end in unreadable(found):
             self._tell_damaged(tier, number, found, start, end)
 
-    def _tell_damaged(self, tier: Tier, number: int, found: Scan, start: int, end: int) -> None:
+    def _tell_damaged(
+        self, tier: Tier, number: int, found: Scan, start: int, end: int, reason: DamageReason = "damaged"
+    ) -> None:
         """Note that values were in these bytes of a segment, between what reads before and after them."""
         read = moments(found)
         before = next((moment for offset, moment in reversed(read) if offset < start), None)
         after = next((moment for offset, moment in read if offset >= end), None)
-        self._note_stretch(Stretch(before or self.moment_before(tier, number), after or self._after(tier, number)))
+        before, after = before or self.moment_before(tier, number), after or self._after(tier, number)
+        self._note_stretch(Stretch(before, after, reason))
 
     def _note_stretch(self, stretch: Stretch) -> None:
         self.stretches.append(stretch)
@@ -157,12 +160,23 @@ class Places:
         """Give a batch up whose bytes turned out to be damaged; a copy of them is kept."""
         self.counters.damaged_batches += 1
         self._copy_damaged(tier, number, entry.offset, entry.offset + entry.size)
+        self._tell_unreadable(tier, number, entry)
+        tier.mark(number, entry.key, Fate.QUARANTINED)
+
+    def _tell_unreadable(self, tier: Tier, number: int, entry: Entry) -> None:
         try:
             found = tier.read(number)
         except OSError:  # gone: what the neighbours say is left
             found = Scan()
         self._tell_damaged(tier, number, found, entry.offset, entry.offset + entry.size)
-        tier.mark(number, entry.key, Fate.QUARANTINED)
+
+    def tell_unreadable(self, key: Key) -> None:
+        """Note that a waiting batch has the bytes that were written, and that its samples do not read all the same."""
+        where = None if key in self.held.batches else self._entry_of(key)
+        if where is None:
+            self._note_stretch(Stretch(None, None))
+        else:
+            self._tell_unreadable(*where)
 
     def read(self, tier: Tier, number: int, entry: Entry) -> bytes | None:
         """Return a batch's sealed bytes, or None when they are damaged.
@@ -202,6 +216,11 @@ class Places:
         """
         if key in self.held.batches:
             return self.held.batches[key].sealed
+        where = self._entry_of(key)
+        return None if where is None else self.read(*where)
+
+    def _entry_of(self, key: Key) -> tuple[Tier, int, Entry] | None:
+        """Return where a waiting batch lies on a tier."""
         place = self.in_flight.get(key)
         place = place if place is not None and place[0] != "held" else self.find(key)
         if place is None:
@@ -211,7 +230,7 @@ class Places:
         if tier is self.card and segment is not None and segment.entries is None:
             self.load_card_segment(place[1])
         entry = (segment.entries or {}).get(key) if segment is not None else None
-        return None if entry is None else self.read(tier, place[1], entry)
+        return None if entry is None else (tier, place[1], entry)
 
     def settle(self, key: Key, fate: Fate = Fate.ACKNOWLEDGED) -> bool:
         """Forget a batch. False when no such batch waits (a late or repeated acknowledgement)."""
@@ -258,12 +277,13 @@ class Places:
             self.card_error = f"{tier.folder}: {error.strerror or error}"
 
     def _waiting_in(self, tier: Tier, number: int) -> list[bytes]:
-        """Return the sealed bytes of a segment's batches, settled ones left out; none when it cannot be read."""
+        """Return the sealed bytes of a segment's batches, settled ones left out; none, told, when it cannot be read."""
         settled = tier.index.segments[number].settled
         try:
             records = [decode_record(frame.record) for frame in tier.read(number).frames]
         except OSError as error:
             self.cannot_read(tier, number, error)
+            self._tell_damaged(tier, number, Scan(), 0, 0, "journal_dropped")
             return []
         sealed = [record.sealed for record in records if isinstance(record, BatchRecord)]
         return [one for one in sealed if (header := header_of(one)) is not None and key_of(header) not in settled]

@@ -276,7 +276,7 @@ class JournalStore:
         if sealed is None:
             return self.settle(key, Fate.QUARANTINED)
         self.set_aside(key, sealed, reasons)
-        tell_refused(self, sealed, reasons)
+        tell_refused(self, key, sealed, reasons)
         return self.settle(key, Fate.QUARANTINED)
 
     def set_aside(self, key: Key, sealed: bytes, reasons: list[dict[str, str]]) -> None:
@@ -297,7 +297,7 @@ class JournalStore:
             return
         if sealed is not None:
             self.set_aside(key, sealed, reasons)
-            tell_refused(self, sealed, reasons)
+            tell_refused(self, key, sealed, reasons)
 
     def pin(self, fit: ClockFit) -> None:
         """Fix the one fit for this boot's batches that were sealed before the clock was trusted."""

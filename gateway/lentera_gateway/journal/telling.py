@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.damage import draft_of_stretch
 from lentera_gateway.journal.gaps import GapKeeper, draft_of_loss
+from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.lastword import LastWord, last_word, stopped_at
 from lentera_gateway.journal.limits import LONGEST_SEAL_AGE_MS, JournalLimits
 from lentera_gateway.journal.losses import MAX_DEVICES, Loss
@@ -85,12 +86,13 @@ def newest_sealed_ms(tier: Tier, pins: Mapping[bytes, ClockFit]) -> int | None:
     return newest_ms
 
 
-def tell_refused(store: Teller, sealed: bytes, reasons: Sequence[Mapping[str, str]]) -> None:
+def tell_refused(store: Teller, key: Key, sealed: bytes, reasons: Sequence[Mapping[str, str]]) -> None:
     """Note that values of a batch are set aside: those of the devices that the reasons name, or all."""
     try:
         batch = decode(sealed)
     except BatchError:
-        return  # nothing of it can be read, so it is damage, and told as such
+        store.places.tell_unreadable(key)
+        return
     named = {one["device"] for one in reasons if "device" in one}
     samples = [one for one in batch.samples if not named or one.device in named]
     if not samples:
