@@ -132,7 +132,7 @@ def test_damage_of_a_boot_whose_time_nobody_knows_lies_before_now(limits):
 
 def test_a_segment_that_is_dropped_unread_is_told(limits):
     store, segment, _ = sealed(limits, (10, 20))
-    number = store.places.card.open_number
+    number = int(segment.stem)
     store.places.card.close_segment()
     store.seal([sample(30 * MINUTE)], 31 * MINUTE, FIT)
     store.mover.move_all(31 * MINUTE)

@@ -121,6 +121,18 @@ async def test_an_orderly_stop_costs_nothing_before_it(board):
     assert (gap.reason, gap.from_ms, gap.to_ms) == ("stopped", stopped_ms, stopped_ms + 61_300)
 
 
+async def test_an_orderly_stop_between_two_samples_is_no_kill(board):
+    await board.run(30)
+    newest_ms = board.wall()
+    await board.run(3, samples=False)
+    await board.journal.close()
+    board.now_ms += 10_000
+    await board.start()
+    await board.run(2)
+    (gap,) = await board.told()
+    assert (gap.reason, gap.from_ms, gap.to_ms) == ("stopped", newest_ms, newest_ms + 14_000)
+
+
 async def test_an_orderly_reboot_is_a_stop_too(board):
     await board.run(30)
     stopped_ms = board.wall()

@@ -77,6 +77,7 @@ class GapKeeper:
         self.reports = reports
         self.drafts: list[DraftRecord] = []
         self._told_ms: int | None = None
+        self._marked_ms: int | None = None
 
     def load(self) -> AliveRecord | None:
         """Read what an earlier process left; returns its mark."""
@@ -91,7 +92,13 @@ class GapKeeper:
 
     def mark(self, kept_to_ms: int) -> None:
         """Note that the process lives, and up to which stamp what it took survives it."""
+        self._marked_ms = kept_to_ms
         self._replace(_ALIVE, frame(encode_record(AliveRecord(self.boot_id, kept_to_ms))))
+
+    def mark_end(self, from_ms: int) -> None:
+        """Take the mark back to an orderly end, which lies where the samples end: one that is older is no end of it."""
+        if self._marked_ms is not None and self._marked_ms > from_ms:
+            self.mark(from_ms)
 
     def note_stop(self, word: LastWord, back_ms: int) -> None:
         """Note that the process before had ended, and that this one takes samples from `back_ms` on."""

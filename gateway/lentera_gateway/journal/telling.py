@@ -167,6 +167,7 @@ def tell_the_end(
     store.gaps.settle(_fits(store, fit), now_ms, everything=True)
     uncertainty_ms = 0 if fit is None else fit.uncertainty_ms
     end = stopped_at(store.boot_id, now_ms, newest_stamp_ms, 0 if fit is None else wall_ms, uncertainty_ms)
+    store.gaps.mark_end(end.monotonic_ms)
     store.state = replace(store.state, end=end)
 
 
