@@ -48,13 +48,13 @@ def status(
 
 def show(found: dict[str, Any], words: Words, now_ms: int) -> None:
     """Print a status for people; `now_ms` is the wall clock's."""
-    link, clock = found["link"], found["clock"]
+    link = found["link"]
     error = link["error"] or words("status.no_error")
     output.print_pairs(
         {
             words("check.gateway"): str(found["gateway"]),
             words("status.link"): words("status.link_up") if link["up"] else words("status.link_down", error=error),
-            words("status.clock"): str(clock or words("status.clock_unknown")),
+            words("status.clock"): _clock(found, words),
             words("status.journal"): words("status.waiting", batches=found["journal"]["waiting_batches"]),
         }
         | told_given_up(found["journal"]["counters"], words)
@@ -75,6 +75,16 @@ def show(found: dict[str, Any], words: Words, now_ms: int) -> None:
         [_device_row(device, one, words, now_ms) for device, one in found["devices"].items()],
         right=frozenset({2, 3, 4}),
     )
+
+
+def _clock(found: dict[str, Any], words: Words) -> str:
+    if found["clock"] is None:
+        return words("status.clock_unknown")
+    disputed_ms = found.get("clock_disputed_ms", 0)
+    if not disputed_ms:
+        return str(found["clock"])
+    name = "status.clock_ahead" if disputed_ms > 0 else "status.clock_behind"
+    return words(name, source=found["clock"], seconds=f"{abs(disputed_ms) / 1000:.1f}")
 
 
 def _air(air: dict[str, Any], words: Words) -> str:

@@ -55,6 +55,26 @@ def test_it_speaks_indonesian_and_says_what_is_wrong(capsys):
         assert said in out
 
 
+@pytest.mark.parametrize(
+    ("disputed_ms", "english", "indonesian"),
+    [
+        (
+            90_000,
+            "ntp; the board's own clock is 90.0 s ahead of it and is not",
+            "ntp; jam papan sendiri lebih cepat 90.0",
+        ),
+        (-1_500, "ntp; the board's own clock is 1.5 s behind it and is not", "ntp; jam papan sendiri lebih lambat 1.5"),
+    ],
+)
+def test_it_says_that_the_boards_clock_contradicts_the_time_that_is_held(capsys, disputed_ms, english, indonesian):
+    show(FOUND | {"clock_disputed_ms": disputed_ms}, Words("en"), NOW_MS)
+    assert english in capsys.readouterr().out
+    show(FOUND | {"clock_disputed_ms": disputed_ms}, Words("id"), NOW_MS)
+    assert indonesian in capsys.readouterr().out
+    show(FOUND | {"clock_disputed_ms": 0}, Words("en"), NOW_MS)
+    assert "not believed" not in capsys.readouterr().out
+
+
 def test_it_tells_what_was_given_up_for_want_of_room_and_is_silent_where_nothing_was(capsys):
     counters = {"thinned_60_s_values": 12_345, "thinned_900_s_values": 67, "dropped_values": 8}
     gone = FOUND | {"journal": {"waiting_batches": 3, "counters": counters}}
