@@ -4,6 +4,7 @@ import pytest
 
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.damage import LATE_MS, MAX_STRETCHES, Stretch
+from lentera_gateway.journal.framing import frame
 from lentera_gateway.journal.held import HeldBatch
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.limits import JournalLimits
@@ -117,6 +118,26 @@ def test_a_damaged_log_of_samples_that_no_batch_has_is_told(limits):
     assert (gap.from_ms, gap.to_ms) == (WALL + 10 * MINUTE + 1000 - LATE_MS, WALL + 11 * MINUTE + 500)
 
 
+def test_a_log_that_cannot_be_read_is_told_from_the_newest_batch_on(limits):
+    store, _, _ = sealed(limits, (10,), on_card=False)
+    (batch,) = drained(store)
+    store.settle(batch.key)
+    killed(store)
+    (limits.memory_dir / "unsealed").unlink(missing_ok=True)
+    (limits.memory_dir / "unsealed").mkdir()
+    (gap,) = told(restarted(limits, 11 * MINUTE), 11 * MINUTE + 500)
+    assert (gap.from_ms, gap.to_ms) == (WALL + 10 * MINUTE - LATE_MS, WALL + 11 * MINUTE + 500)
+
+
+def test_a_whole_record_that_says_nothing_to_this_version_is_told(limits):
+    store, segment, offsets = sealed(limits, (10, 20, 30))
+    killed(store)
+    data = segment.read_bytes()
+    segment.write_bytes(data[: offsets[1]] + frame(b"a newer version's") + data[offsets[2] :])
+    (gap,) = told(restarted(limits, 40 * MINUTE), 41 * MINUTE)
+    assert (gap.from_ms, gap.to_ms) == (WALL + 10 * MINUTE - LATE_MS, WALL + 30 * MINUTE)
+
+
 def test_damage_of_a_boot_whose_time_nobody_knows_lies_before_now(limits):
     store = opened(limits)
     for minute in (1, 2, 3):
@@ -161,5 +182,5 @@ def test_a_refused_batch_of_which_nothing_reads_is_told(limits, clock, boot):
 def test_more_stretches_than_are_kept_are_one(limits):
     store, _, _ = sealed(limits, (10,))
     for _ in range(MAX_STRETCHES + 1):
-        store.places._note_stretch(Stretch(None, None))
+        store.places.note_stretch(Stretch(None, None))
     assert len(store.places.stretches) == 1

@@ -100,16 +100,27 @@ class Places:
             return
         segment = self.card.index.segments[number]
         settled: set[Key] = set()
-        if not segment.scanned:
-            self.keep_damage(self.card, number, found)
+        first_look, strange_before = not segment.scanned, self.recovery.unknown_records
+        if first_look:
             settled, problems = self.card.settled_before(number)
             self.recovery.unreadable_marks += len(problems)
             self.card_error = "; ".join(problems) or self.card_error
-        report = Recovery() if segment.scanned else self.recovery
+        report = self.recovery if first_look else Recovery()
         self.card.index.load(number, entries_of(found, 0, settled, report), settled)
+        if first_look:
+            self.keep_damage(self.card, number, found, self.recovery.unknown_records - strange_before)
 
-    def keep_damage(self, tier: Tier, number: int, found: Scan) -> None:
-        """Copy what does not read of a segment that is looked at for the first time; it is stepped over and told."""
+    def keep_damage(self, tier: Tier, number: int, found: Scan, strange: int) -> None:
+        """Copy what does not read of a segment that is looked at for the first time; it is stepped over and told.
+
+        Args:
+            tier: where it lies.
+            number: which segment.
+            found: what it holds.
+            strange: how many of its records are whole and say nothing to this version.
+        """
+        if not (found.damaged or found.torn_tail_bytes or strange):
+            return
         for start, end in found.damaged:
             self._copy_damaged(tier, number, start, end)
         for start, end in unreadable(found):
@@ -123,9 +134,10 @@ class Places:
         before = next((moment for offset, moment in reversed(read) if offset < start), None)
         after = next((moment for offset, moment in read if offset >= end), None)
         before, after = before or self.moment_before(tier, number), after or self._after(tier, number)
-        self._note_stretch(Stretch(before, after, reason))
+        self.note_stretch(Stretch(before, after, reason))
 
-    def _note_stretch(self, stretch: Stretch) -> None:
+    def note_stretch(self, stretch: Stretch) -> None:
+        """Note values that do not read any more, to be told with the next tick."""
         self.stretches.append(stretch)
         if len(self.stretches) > MAX_STRETCHES:
             self.stretches = [Stretch(None, None)]
@@ -174,7 +186,7 @@ class Places:
         """Note that a waiting batch has the bytes that were written, and that its samples do not read all the same."""
         where = None if key in self.held.batches else self._entry_of(key)
         if where is None:
-            self._note_stretch(Stretch(None, None))
+            self.note_stretch(Stretch(None, None))
         else:
             self._tell_unreadable(*where)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import ClassVar, Final
 
 from lentera_gateway.journal.commandlog import CommandLog
-from lentera_gateway.journal.damage import unreadable_log
+from lentera_gateway.journal.damage import Moment, Stretch, unreadable_log
 from lentera_gateway.journal.gaps import GapKeeper
 from lentera_gateway.journal.held import HeldBatch
 from lentera_gateway.journal.index import Key
@@ -71,6 +71,7 @@ class JournalStore:
         self.state = GatewayState(0, 0, {})
         self.sequence = 0
         self.order = 0
+        self._newest_sealed: Moment | None = None
         self._lock: int | None = None
 
     def open(self, monotonic_ms: int, wall_ms: int) -> Recovery:
@@ -130,13 +131,16 @@ class JournalStore:
                 self.places.memory_error = f"segment {number} cannot be read: {error.strerror or error}"
                 self.places.memory.index.remove(number)
                 continue
-            self.places.keep_damage(self.places.memory, number, found)
+            strange_before = self.places.recovery.unknown_records
             entries = list(entries_of(found, monotonic_ms, set(), self.places.recovery, self.boot_id))
+            strange = self.places.recovery.unknown_records - strange_before
+            self.places.keep_damage(self.places.memory, number, found, strange)
             seen.update(entry.key for entry in entries)
             settled, problems = self.places.memory.settled_before(number)
             self.places.recovery.unreadable_marks += len(problems)
             self.places.memory_error = "; ".join(problems) or self.places.memory_error
             self.places.memory.index.load(number, [entry for entry in entries if entry.key not in settled])
+        self._newest_sealed = self.places.moment_before(self.places.memory)
         self.places.drop_done()
         return seen
 
@@ -145,9 +149,10 @@ class JournalStore:
             found = self.open_log.read()
         except OSError:
             self.places.recovery.unreadable_segments += 1
+            self.places.note_stretch(Stretch(self._newest_sealed, None))
             return
-        if (lost := unreadable_log(found, self.places.moment_before(self.places.memory))) is not None:
-            self.places.stretches.append(lost)
+        if (lost := unreadable_log(found, self._newest_sealed)) is not None:
+            self.places.note_stretch(lost)
         groups = open_samples(found, self.places.recovery)
         for (key, boot_id), records in groups.items():
             if key in sealed_before:
