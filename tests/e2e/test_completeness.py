@@ -4,7 +4,7 @@ import asyncio
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class Site:
         answer = await self.client.get("/v1/completeness", params=asked)
         return {(item["device_id"], item["quantity"]): item for item in answer.json().get("items", ())}
 
-    async def until(self, found: Callable[[], object], what: str) -> None:
+    async def until(self, found: Callable[[], Awaitable[object]], what: str) -> None:
         """Wait until a question (awaited) has a true answer."""
         try:
             async with asyncio.timeout(WITHIN_S):

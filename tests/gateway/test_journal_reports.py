@@ -177,7 +177,10 @@ def test_a_gap_that_was_never_sent_grows_and_one_that_was_does_not_change(folder
     (one,) = sent_all(log)
     assert one == GapReport(1, 1, "journal_thinned", 0, 200, ["m1", "m2"], 60, 11)
     log.add_gap(gap(210, 300, "journal_thinned", ["m1"], detail_s=60, values=7), join_within_ms=50)
-    assert [(found.number, found.values) for found in sent_all(log)] == [(1, 11), (2, 7)]
+    assert [(found.number, found.values) for found in sent_all(log) if isinstance(found, GapReport)] == [
+        (1, 11),
+        (2, 7),
+    ]
     assert sent_all(loaded(folders, epoch=2)) == sent_all(log)
 
 

@@ -122,11 +122,11 @@ class Bus:
         self.behaviour = behaviour
         self.polls = []
 
-    async def read(self, device, pace=0):
-        self.polls.append((device, self.clock.now_ms))
-        return self.behaviour(device)
+    async def read(self, device_id, pace=0):
+        self.polls.append((device_id, self.clock.now_ms))
+        return self.behaviour(device_id)
 
-    def outcomes(self, device):
+    def outcomes(self, device_id):
         return {}
 
 

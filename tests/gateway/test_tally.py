@@ -1,5 +1,7 @@
 """The count of reads by the hour: what was due, what came, and why the rest did not."""
 
+from typing import Any
+
 import pytest
 import structlog
 from hypothesis import given
@@ -110,7 +112,8 @@ def test_values_that_ride_in_another_request_belong_to_their_own_pace():
             tally.concluded(fast, at_ms + 9, "silent")
             continue
         values = {"voltage_l1": 230.0} | ({ENERGY: 1.0} if is_slow else {})
-        tally.took(sample(at_ms + 5, **values), sample(at_ms + 5, **values))
+        read = sample(at_ms + 5, "m1", **values)
+        tally.took(read, read)
         tally.concluded(fast, at_ms + 9, None)
     tally.flush()
     assert hour_counts(tally, 0) == (300, 0, {"silent": 60})
@@ -169,7 +172,7 @@ def test_nothing_without_a_complaint_has_a_reason_too():
         def outcomes(self, _device):
             return {str(kind): Outcome(kind, 0) for kind in self.kinds}
 
-    driver = Quiet()
+    driver: Any = Quiet()
     assert why_nothing(driver, "m") == "no_value"
     driver.kinds = (OutcomeKind.LATE,)
     assert why_nothing(driver, "m") == "silent"
@@ -192,9 +195,10 @@ async def test_the_poller_counts_every_instant_whatever_happens_at_it():
             raise DeviceRestingError(name, "rests")
         return [sample(clock.now_ms)]
 
+    bus: Any = Bus(clock, behave)
     poller = BusPoller(
         "b",
-        Bus(clock, behave),
+        bus,
         PollSchedule(tally.intervals_ms, 0),
         lambda one: tally.took(one, one),
         tally,

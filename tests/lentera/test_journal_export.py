@@ -93,6 +93,7 @@ def test_csv_holds_every_value_and_a_batch_that_does_not_read_stops_nothing(tmp_
 
 def test_parquet_holds_the_same(tmp_path):
     from pyarrow import parquet
+
     path = tmp_path / "out.parquet"
     assert put(path, waiting(), waiting(clock=None, sequence=5))[0] == 6
     table = parquet.read_table(path)

@@ -54,9 +54,7 @@ from lentera_model.protocol import (
 )
 
 LAMP = DeviceDeclaration("lamp-001", "luminaire", "zigbee2mqtt_light", "Jalan Merdeka 1", "lamps", "lamp-001")
-PACED = DeviceDeclaration(
-    *msgspec.structs.astuple(LAMP)[:6], [PaceDeclaration(60_000, ["level"]), PaceDeclaration(900_000)]
-)
+PACED = msgspec.structs.replace(LAMP, paces=[PaceDeclaration(60_000, ["level"]), PaceDeclaration(900_000)])
 HELLO = Hello([1], [1], "0.1.0", bytes(16), 3, 1000, [LAMP], 2)
 WELCOME = Welcome(1, 1, 1_760_000_000_000, "live", 1 << 20)
 COMMAND = CommandMessage("e_1", "lamp-001", "set_level", {"level_percent": 40.0}, 1_760_000_300_000, 20_000, 1, 9)
