@@ -1,11 +1,16 @@
-"""What a device said at one instant: a sample on the gateway's own clock, a reading on everybody's."""
+"""What a device said at one instant: a sample on the gateway's own clock, a reading on everybody's.
+
+Both are made by the hundred thousand a second in a cloud that catches up: a struct takes a tenth of the time that a
+frozen dataclass does to be made, and the search for objects in circles passes it by.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal, get_args
+
+import msgspec
 
 QualityWord = Literal["good", "suspect", "stale", "implausible", "device_fault"]
 """How a quality is written in the API, the command line's JSON and files."""
@@ -42,8 +47,7 @@ class Quality(IntEnum):
 _WORDS: Final[tuple[QualityWord, ...]] = get_args(QualityWord)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """Values of one device, stamped when its answer came, on the boot's own clock.
 
     Attributes:
@@ -61,8 +65,7 @@ class Sample:
     quality: Quality = Quality.GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """Values of one device at one instant of wall time.
 
     Attributes:

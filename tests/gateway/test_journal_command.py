@@ -8,10 +8,10 @@ import signal
 import sys
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from lentera_model.readings import Reading
 from lentera_sim.audit import audit

@@ -59,7 +59,9 @@ samples = st.builds(
 
 
 def in_stored_precision(sample: Sample) -> Sample:
-    return replace(sample, values={name: stored_precision(name, value) for name, value in sample.values.items()})
+    return msgspec.structs.replace(
+        sample, values={name: stored_precision(name, value) for name, value in sample.values.items()}
+    )
 
 
 def order(sample: Sample) -> tuple[object, ...]:

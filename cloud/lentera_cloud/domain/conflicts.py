@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lentera_model.batch import BatchKey
 from lentera_model.quantities import stored_precision
@@ -54,8 +54,10 @@ def settle(
         if new:
             # The quality of an instant is that of its worst part, whichever came last.
             quality = Quality(max(before.quality, reading.quality))
-            fresh.append(replace(reading, values=new, quality=quality))
-            stored[reading.at_ms] = replace(before, values={**new, **before.values}, quality=quality)
+            fresh.append(Reading(reading.device, reading.profile, reading.at_ms, new, quality))
+            stored[reading.at_ms] = Reading(
+                before.device, before.profile, before.at_ms, {**new, **before.values}, quality
+            )
     return fresh, conflicts
 
 

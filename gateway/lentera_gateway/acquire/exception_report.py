@@ -7,7 +7,9 @@ never be stored. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from lentera_model.config import DeviceConfig, ReportByException
 from lentera_model.readings import Quality, Sample

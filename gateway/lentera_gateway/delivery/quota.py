@@ -8,9 +8,11 @@ the commanded levels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec.structs import replace
 
 from lentera_model.quantities import CATALOGUE, Kind
 from lentera_model.readings import Sample

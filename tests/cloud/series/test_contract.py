@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lentera_cloud.adapters.sqlite_series import SqliteSeries
 from lentera_cloud.ports import Aggregate, LatestValue, SeriesQuery, SeriesResult, StoreRefusedError, TimeSeries

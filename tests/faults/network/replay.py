@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from websockets.asyncio.client import connect
 
 from lentera_model.batch import decode, encode
