@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import msgspec
 
 from bench.board import TENANT
 from bench.ingest_load import key_of
+from bench.leashed import leashed
 from bench.processes import Alone, Child, bench_environ, read_json
 from bench.progress import Progress
 from bench.sealed import BEGIN_MS, BODIES, LAMP_QUANTITIES, SHAPES, Backlog, gateway_name, readings
@@ -66,7 +66,7 @@ class Load:
         backlogs = [Backlog(number, self._shape) for number in range(GATEWAYS)]
         forms = [
             [
-                [line(one).rsplit(" ", 1) for one in to_records(readings(number, body, self._shape))]
+                [line(one).decode().rsplit(" ", 1) for one in to_records(readings(number, body, self._shape))]
                 for body in range(BODIES)
             ]
             for number in range(GATEWAYS)
@@ -137,7 +137,7 @@ def load_process(stack: ExitStack, bench: Bench, options: dict[str, Any]) -> Chi
         options[one] = str(bench.folder / one)
     place = bench.folder / "options.json"
     place.write_text(json.dumps(options))
-    command = [sys.executable, "-m", "bench.ingest_load", str(place)]
+    command = leashed("bench.ingest_load", [str(place)])
     child = stack.enter_context(Child(command, bench.folder, "load", bench_environ()))
     child.wait_for((bench.folder / "ready").exists, _LIMIT_S)
     return child
@@ -207,7 +207,7 @@ def start_cloud_at(stack: ExitStack, folder: Path, registry_url: str, influx: In
             "LENTERA_INFLUX_ORG": info.org,
         }
     url = f"http://127.0.0.1:{port_of(held)}"
-    command = [sys.executable, "-m", "lentera", "cloud", "serve"]
+    command = leashed("lentera", ["cloud", "serve"])
     cloud = stack.enter_context(Child(command, folder, "cloud", bench_environ() | environ))
     cloud.wait_for(lambda: _is_well(url))
     return cloud, url

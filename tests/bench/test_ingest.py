@@ -1,11 +1,18 @@
 """The pure parts of the benches of the ingest."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
 
 from bench.ingest import compared, table
 from bench.ingest_flat import figures as flat_figures
 from bench.ingest_flat import slope
 from bench.ingest_parts import GATEWAYS, LINES_A_REQUEST, Load, requests_of
+from bench.processes import bench_environ
 from bench.returning import SHAPE, figures, gateway, is_old
 from bench.sealed import SHAPES, Backlog, declared, readings
 from bench.sim_gateway import Told
@@ -86,3 +93,25 @@ def test_what_the_gateways_were_told_is_summed_up():
     found = figures(parts, 100.0, 150.0, 7)
     assert (found["acknowledged"], found["turned_away"], found["refused_for_good"]) == (7, {"HTTP 503": 3}, {})
     assert (found["welcomed_s_last"], found["drained_s"]) == (3.0, 5.0)
+
+
+_HOLDER = """
+import subprocess, sys, threading
+from bench.leashed import leashed
+child = subprocess.Popen(leashed("http.server", ["0"]), stdin=subprocess.PIPE, start_new_session=True)
+print(child.pid, flush=True)
+threading.Event().wait()
+"""
+
+
+def test_a_child_of_a_bench_that_is_killed_goes_too():
+    environ = {**os.environ, **bench_environ()}
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        child = psutil.Process(int(holder.stdout.readline()))
+        assert child.is_running()
+        holder.send_signal(signal.SIGKILL)
+    gone, _ = psutil.wait_procs([child], 60)
+    assert gone == [child]
