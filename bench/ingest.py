@@ -40,7 +40,7 @@ _BARE = "bare"
 def _fill_bare(bench: Bench, server: Influx) -> None:
     """Give the bare writer's bucket as many series as ours has."""
     make_bucket(server, _BARE)
-    requests = requests_of([line(one) for one in to_records(there(BEGIN_MS - 86_400_000))])
+    requests = requests_of([line(one).decode() for one in to_records(there(BEGIN_MS - 86_400_000))])
     one_pass(bench, bench.lines(requests, _BARE, zipped=False), THERE_DEVICES * len(LAMP_QUANTITIES), "series there")
 
 

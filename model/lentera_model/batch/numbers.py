@@ -40,7 +40,7 @@ def _scaled(numbers: Sequence[int], exponent: int) -> list[float]:
         scale = 10**exponent
         return [number / scale for number in numbers]
     scale = 10**-exponent
-    return [float(number * scale) for number in numbers]
+    return list(map(float, numbers if scale == 1 else [number * scale for number in numbers]))
 
 
 def _whole(values: Sequence[float], exponent: int) -> list[int]:
@@ -133,6 +133,8 @@ def from_integers(form: int, numbers: Sequence[int], width: int) -> Sequence[flo
         CorruptBatchError: a number is out of the form's range, or stands for no finite value.
     """
     count = len(numbers)
+    if count > 1 and min(numbers) == max(numbers):
+        return list(from_integers(form, numbers[:1], width)) * count
     try:
         if form < _AS_FLOAT32:
             if max(numbers) >= _EXACT or min(numbers) <= -_EXACT:

@@ -348,7 +348,9 @@ def _rows_of(full: dict[str, Sequence[float]], count: int) -> list[dict[str, flo
     """Turn columns that all rows have into rows."""
     if not full:
         return [{} for _ in range(count)]
-    return [dict(zip(full, row, strict=True)) for row in zip(*full.values(), strict=True)]
+    names = tuple(full)
+    # each row is as long as the names: to look again takes a third of the time
+    return [dict(zip(names, row, strict=False)) for row in zip(*full.values(), strict=True)]
 
 
 def _valid(kind: str, name: str) -> str:

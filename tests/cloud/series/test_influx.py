@@ -17,6 +17,7 @@ from lentera_cloud.adapters.influx_series.errors import InfluxUnavailableError
 from lentera_cloud.adapters.series_common.records import to_records
 from lentera_cloud.ports import SeriesQuery, SeriesResult, StoreRefusedError, StoreUnavailableError
 from lentera_model.identifiers import InvalidIdError
+from lentera_model.quantities import stored_precision
 from lentera_model.readings import Quality, Reading
 from tests.cloud.series.model import HOUR_MS, T0, reading
 
@@ -287,7 +288,17 @@ async def test_a_tenant_that_is_no_id_has_no_bucket(influx):
 def test_a_line_has_floats_with_a_point_and_the_quality_as_an_integer():
     one = Reading("lamp-1", "p", T0, {"level_percent": 40, "energy_active_import": 1e22}, Quality.SUSPECT)
     text = lines.line(to_records([one])[0])
-    assert text == f"reading,device=lamp-1 energy_active_import=1e+22,level_percent=40.0,quality=1i {T0}"
+    assert text.decode() == f"reading,device=lamp-1 energy_active_import=1e22,level_percent=40.0,quality=1i {T0}"
+
+
+def test_a_line_keeps_every_digit_and_may_name_a_word_of_pythons():
+    values = {"class": 0.1, "level_percent": 230.1, "energy_active_import": 123456789.123456789, "current_l1": 1e-30}
+    [record] = to_records([Reading("lamp-1", "p", T0, values)])
+    fields = dict(one.split("=") for one in lines.line(record).decode().split(" ")[1].split(","))
+    assert fields.pop("quality") == "0i"
+    assert {name: float(text) for name, text in fields.items()} == {
+        name: stored_precision(name, value) for name, value in values.items()
+    }
 
 
 def test_requests_are_bounded_in_values():

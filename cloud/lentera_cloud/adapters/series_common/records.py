@@ -13,7 +13,9 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
+
+import msgspec
 
 from lentera_cloud.ports import StoreRefusedError
 from lentera_model.identifiers import ID_PATTERN
@@ -85,7 +87,7 @@ class ColumnSet:
         return _WIDTH[self.formats[index]]
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One instant of one device, checked and packed: what a store writes.
 
     Attributes:
@@ -147,15 +149,20 @@ def to_records(readings: Iterable[Reading]) -> list[Record]:
     Raises:
         StoreRefusedError: a device or quantity name, a time or a value that no store may hold; the message names it.
     """
-    seen: dict[tuple[str, int], Reading] = {}
+    found: list[Reading] = []
+    places: dict[str, dict[int, int]] = {}
+    device, own = "", dict[int, int]()
     for reading in readings:
-        key = (reading.device, reading.at_ms)
-        earlier = seen.get(key)
-        if earlier is not None:
+        if reading.device != device:  # mostly a device's readings come together
+            device = reading.device
+            own = places.setdefault(device, {})
+        place = own.setdefault(reading.at_ms, len(found))
+        if place == len(found):
+            found.append(reading)
+        else:
             _record(reading)  # what is wrong with it may vanish in the joined one
-            reading = _joined(earlier, reading)
-        seen[key] = reading
-    return [_record(reading) for reading in seen.values() if reading.values]
+            found[place] = _joined(found[place], reading)
+    return [_record(reading) for reading in found if reading.values]
 
 
 def _joined(first: Reading, second: Reading) -> Reading:
@@ -164,21 +171,22 @@ def _joined(first: Reading, second: Reading) -> Reading:
 
 
 def _record(reading: Reading) -> Record:
-    _check_device(reading.device)
-    if not 0 <= reading.at_ms < MAX_AT_MS:
+    device, at_ms, values = reading.device, reading.at_ms, reading.values
+    _check_device(device)
+    if not 0 <= at_ms < MAX_AT_MS:
         raise StoreRefusedError(
-            f"reading of {reading.device} at {reading.at_ms} ms is not between 1970 and 2100: set the gateway's clock"
+            f"reading of {device} at {at_ms} ms is not between 1970 and 2100: set the gateway's clock"
         )
-    columns = column_set(tuple(reading.values))
+    columns = column_set(tuple(values))
     try:
-        data = columns.pack(reading.values)
+        data = columns.pack(values)
         # One that is not finite makes the sum so; many large ones may as well, and are looked at one by one.
-        finite = math.isfinite(sum(reading.values.values())) or all(map(math.isfinite, reading.values.values()))
+        finite = math.isfinite(sum(values.values())) or all(map(math.isfinite, values.values()))
     except (OverflowError, struct.error, TypeError):
         finite, data = False, b""
     if not finite:
         raise StoreRefusedError(_bad_value(reading))
-    return Record(reading.device, reading.at_ms, int(reading.quality), columns, data)
+    return Record(device, at_ms, int(reading.quality), columns, data)
 
 
 def _bad_value(reading: Reading) -> str:
