@@ -68,6 +68,37 @@ class Gateway(_Answer, frozen=True, kw_only=True):
     journal_waiting: int | None = None
 
 
+class Delivery(_Answer, frozen=True, kw_only=True):
+    """How a gateway delivers; no mode and 0 mean that its own file decides. `month_bytes` is what it last told."""
+
+    gateway_id: str
+    mode: str | None = None
+    rate_bytes_s: int = 0
+    quota_bytes: int = 0
+    month_day: int = 0
+    watched_until: datetime | None = None
+    month_bytes: int = 0
+    detail_s: int = 0
+
+
+class Hole(_Answer, frozen=True, kw_only=True):
+    """Batches that are not stored though later ones of their epoch are, both ends included."""
+
+    first: int
+    last: int
+
+
+class EpochReceipts(_Answer, frozen=True, kw_only=True):
+    """How far the batches of one epoch of a gateway have come: up to `high_water` every one is stored."""
+
+    epoch: int
+    high_water: int
+    newest: int
+    missing: int
+    holes: list[Hole]
+    changed_at: datetime
+
+
 class Gap(_Answer, frozen=True, kw_only=True):
     """A time in which values of a gateway's devices may be or are missing; `devices` empty means all of them."""
 

@@ -9,7 +9,18 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from lentera.answers import Command, Completeness, Device, Gaps, Gateway, Health, Problem, Series
+from lentera.answers import (
+    Command,
+    Completeness,
+    Delivery,
+    Device,
+    EpochReceipts,
+    Gaps,
+    Gateway,
+    Health,
+    Problem,
+    Series,
+)
 from lentera.errors import (
     ApiError,
     CloudTroubleError,
@@ -70,6 +81,29 @@ def gaps(gateway: str | None, start: str, end: str, offset: int = 0) -> Call[Gap
     """The known gaps of a gateway, or of all."""
     path = "/v1/gaps" if gateway is None else f"/v1/gateways/{_segment(gateway)}/gaps"
     return Call("GET", path, Gaps, params=_params(from_=start, to=end, offset=str(offset)))
+
+
+def receipts(gateway_id: str) -> Call[list[EpochReceipts]]:
+    """How far a gateway's batches have come, the newest epoch first."""
+    return Call("GET", f"/v1/gateways/{_segment(gateway_id)}/receipts", list[EpochReceipts], items=True)
+
+
+def delivery(gateway_id: str) -> Call[Delivery]:
+    """How a gateway delivers."""
+    return Call("GET", f"/v1/gateways/{_segment(gateway_id)}/delivery", Delivery)
+
+
+def set_delivery(
+    gateway_id: str, mode: str | None, rate_bytes_s: int, quota_bytes: int, month_day: int
+) -> Call[Delivery]:
+    """Set all of how a gateway delivers; no mode and 0 leave it to the gateway's own file."""
+    body = {"mode": mode, "rate_bytes_s": rate_bytes_s, "quota_bytes": quota_bytes, "month_day": month_day}
+    return Call("PUT", f"/v1/gateways/{_segment(gateway_id)}/delivery", Delivery, json=body)
+
+
+def watch_gateway(gateway_id: str, seconds: int) -> Call[Delivery]:
+    """Make a gateway live for so many seconds, because somebody looks; 0 ends it."""
+    return Call("POST", f"/v1/gateways/{_segment(gateway_id)}/watch", Delivery, json={"seconds": seconds})
 
 
 def register_gateway(gateway_id: str, name: str, public_key: str) -> Call[Gateway]:

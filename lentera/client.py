@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from lentera import calls
-from lentera.answers import Command, Completeness, Device, Gaps, Gateway, Health, Series
+from lentera.answers import Command, Completeness, Delivery, Device, EpochReceipts, Gaps, Gateway, Health, Series
 from lentera.calls import Call, read_answer
 from lentera.errors import UnreachableError
 from lentera.language import reader_words
@@ -112,6 +112,30 @@ class Client(_Common):
     def gaps(self, gateway: str | None = None, start: str = "-7d", end: str = "now", offset: int = 0) -> Gaps:
         """When values of a gateway, or of all, may be missing and why. Raises NotFoundError."""
         return self._do(calls.gaps(gateway, start, end, offset))
+
+    def receipts(self, gateway_id: str) -> list[EpochReceipts]:
+        """How far a gateway's batches have come, the newest epoch first. Raises NotFoundError."""
+        return self._do(calls.receipts(gateway_id))
+
+    def delivery(self, gateway_id: str) -> Delivery:
+        """How a gateway delivers. Raises NotFoundError."""
+        return self._do(calls.delivery(gateway_id))
+
+    def set_delivery(
+        self,
+        gateway_id: str,
+        *,
+        mode: str | None = None,
+        rate_bytes_s: int = 0,
+        quota_bytes: int = 0,
+        month_day: int = 0,
+    ) -> Delivery:
+        """Set all of how a gateway delivers; what is left out is as the gateway's own file says."""
+        return self._do(calls.set_delivery(gateway_id, mode, rate_bytes_s, quota_bytes, month_day))
+
+    def watch_gateway(self, gateway_id: str, seconds: int) -> Delivery:
+        """Make a gateway live for so many seconds, because somebody looks; 0 ends it."""
+        return self._do(calls.watch_gateway(gateway_id, seconds))
 
     def register_gateway(self, gateway_id: str, name: str, public_key: str) -> Gateway:
         """Make a gateway known by its public key; needs the role technician or admin."""

@@ -14,6 +14,7 @@ from lentera.words_device import DEVICE
 from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
 from lentera.words_gaps import GAPS
+from lentera.words_gateways import GATEWAYS
 from lentera.words_help import HELP
 from lentera.words_journal import JOURNAL
 from lentera.words_malformed import MALFORMED
@@ -33,6 +34,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **DOCTOR,
     **DEVICE,
     **GAPS,
+    **GATEWAYS,
     **JOURNAL,
     **MALFORMED,
     **PLAN,

@@ -20,6 +20,7 @@ from lentera.cli import (
     dim,
     gaps,
     gateway,
+    gateways,
     one_device,
     profile,
     series,
@@ -64,7 +65,7 @@ for module in (demo, devices, dim, series, completeness, gaps):
     module.register(app)
 for module in (commission, one_device):
     module.register(gateway.app)
-for group in (gateway, profile, cloud, sim):
+for group in (gateway, gateways, profile, cloud, sim):
     app.add_typer(group.app)
 
 

@@ -1,6 +1,7 @@
 """The client and the commands against a real cloud: uvicorn on a free port, SQLite stores."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -203,3 +204,23 @@ def test_a_port_that_is_taken_is_named(cloud: Cloud, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert place["LENTERA_PORT"] in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_gateways_are_listed_set_and_watched_by_commands(cloud: Cloud, client: Client, tmp_path: Path) -> None:
+    client.register_gateway("gw-sim", "SIM", make_key(tmp_path / "key.pem"))
+    listed = lentera(cloud, "gateways", "list")
+    assert next(line.split()[:3] for line in listed.stdout.splitlines() if "SIM" in line) == ["gw-sim", "no", "-"]
+    assert client.receipts("gw-sim") == []
+    assert "Nothing" in lentera(cloud, "gateways", "receipts", "gw-sim").stderr
+    done = lentera(cloud, "gateways", "delivery", "gw-sim", "--quota-mb", "100", "--mode", "live", "--json")
+    assert (json.loads(done.stdout)["quota_bytes"], json.loads(done.stdout)["mode"]) == (100_000_000, "live")
+    done = lentera(cloud, "gateways", "delivery", "gw-sim", "--month-day", "15", "--mode", "own", "--json")
+    said = json.loads(done.stdout)
+    assert (said["quota_bytes"], said["mode"], said["month_day"]) == (100_000_000, None, 15)
+    assert "100 MB" in lentera(cloud, "gateways", "delivery", "gw-sim").stdout
+    assert "is live until" in lentera(cloud, "gateways", "watch", "gw-sim", "--for", "60").stderr
+    assert client.delivery("gw-sim").watched_until is not None
+    assert client.watch_gateway("gw-sim", 0).watched_until is None
+    nobody = lentera(cloud, "gateways", "delivery", "gw-nobody", "--json")
+    assert nobody.returncode == 1
+    assert "gw-nobody" in json.loads(nobody.stderr)["text"]
