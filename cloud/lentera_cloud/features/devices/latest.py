@@ -45,8 +45,16 @@ class LatestValues:
     async def on_stored(self, event: ReadingsStored) -> None:
         """Take readings that were stored; an older one never replaces a newer one."""
         newest: dict[str, dict[str, Reading]] = {}
-        for reading in sorted(event.readings, key=attrgetter("at_ms")):  # an entry a quantity, whatever the backlog
-            newest.setdefault(reading.device, {}).update(dict.fromkeys(reading.values, reading))
+        shapes: set[tuple[str, ...]] = set()
+        ordered = sorted(event.readings, key=attrgetter("at_ms"))
+        ordered.reverse()  # the last of those of one time is still the newest
+        for reading in ordered:
+            shape = (reading.device, *reading.values)
+            if shape not in shapes:  # few of a backlog's many rows bring a quantity of a device for the first time
+                shapes.add(shape)
+                own = newest.setdefault(reading.device, {})
+                for name in reading.values:
+                    own.setdefault(name, reading)
         for device, readings in newest.items():
             known = self._values.setdefault((event.tenant, device), {})
             for name, reading in readings.items():
