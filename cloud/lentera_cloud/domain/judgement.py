@@ -110,6 +110,9 @@ def judge(
         if (stranger := _stranger(device, len(rows), owners.get(device), gateway_id)) is not None:
             refused.append(stranger)
             continue
-        refused.extend(_mistimed(device, [row.at_ms for row in rows], latest_ms))
-        accepted.extend(row for row in rows if EARLIEST_MS <= row.at_ms <= latest_ms)
+        stamps_ms = [row.at_ms for row in rows]
+        if min(stamps_ms) < EARLIEST_MS or max(stamps_ms) > latest_ms:
+            refused.extend(_mistimed(device, stamps_ms, latest_ms))
+            rows = [row for row in rows if EARLIEST_MS <= row.at_ms <= latest_ms]
+        accepted.extend(rows)
     return Judgement(tuple(accepted), tuple(refused))
