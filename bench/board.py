@@ -115,6 +115,11 @@ def stored_values(influx: Influx, bucket: str, leave_out: Sequence[str] = ()) ->
     """How many values (fields of points) lie in a bucket."""
     left_out = "".join(f' |> filter(fn: (r) => r._field != "{name}")' for name in leave_out)
     flux = f'from(bucket: "{bucket}") |> range(start: 0){left_out} |> count() |> group() |> sum()'
+    return sum_in(ask(influx, flux))
+
+
+def ask(influx: Influx, flux: str) -> str:
+    """InfluxDB's answer to a question in Flux, as annotated CSV. Raises HTTPError where it refuses."""
     request = urllib.request.Request(
         f"{influx.info.url}/api/v2/query?org={influx.info.org}",
         flux.encode(),
@@ -126,7 +131,7 @@ def stored_values(influx: Influx, bucket: str, leave_out: Sequence[str] = ()) ->
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=60) as answer:
-        return sum_in(answer.read().decode())
+        return answer.read().decode()
 
 
 def sum_in(table: str) -> int:

@@ -15,7 +15,6 @@ import io
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from urllib.error import HTTPError
 
 from bench.board import (
     GATEWAY,
+    ask,
     gateway_config,
     needs_influx,
     our_bucket,
@@ -106,19 +106,8 @@ def _newest_ms(influx: Influx, device: str) -> int | None:
         f'from(bucket: "{our_bucket()}") |> range(start: -{_LOOK_BACK_S}s) '
         f'|> filter(fn: (r) => r.device == "{device}" and r._field == "{quantities(1)[0][0]}") |> last()'
     )
-    request = urllib.request.Request(
-        f"{influx.info.url}/api/v2/query?org={influx.info.org}",
-        flux.encode(),
-        {
-            "Authorization": f"Token {influx.info.token}",
-            "Content-Type": "application/vnd.flux",
-            "Accept": "application/csv",
-        },
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=60) as answer:
-            return newest_in(answer.read().decode())
+        return newest_in(ask(influx, flux))
     except HTTPError as error:
         if error.code == HTTPStatus.NOT_FOUND:  # the cloud makes the bucket with the first reading
             return None
@@ -184,14 +173,7 @@ def _run(influx: Influx, hours: float) -> dict[str, Any]:
         card_bytes = sum(file.stat().st_size for file in (folder / "journal" / "card" / "segments").iterdir())
         meters = MeterProcess(stack, folder, "meters")
         cloud = start_cloud(stack, folder, influx)
-        buses = [
-            {"id": f"lan-{n}", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": port}
-            for n, port in enumerate(meters.ports)
-        ]
-        devices = [
-            {"id": f"meter-{n}", "profile": profile, "bus": f"lan-{n}", "unit": 1, "every_s": EVERY_S}
-            for n in range(METERS)
-        ]
+        buses, devices = meters.as_configured(profile)
         gateway = start_gateway(stack, folder, gateway_config(cloud.url, "economy", buses, devices), cloud)
         before = gateway.usage().cpu_s, cloud.child.usage().cpu_s
         took_s, ages = _drain(folder, influx, card_bytes, gateway.tail())

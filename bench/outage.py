@@ -62,14 +62,7 @@ def _ours(stack: ExitStack, card: Card, seconds: float, healthy: bool) -> dict[s
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lentera-bench-", dir=card.folder.parent)))
     meters = MeterProcess(stack, folder, "meters")
     profile = write_profile(folder, VALUES, 0)
-    buses = [
-        {"id": f"lan-{n}", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": port}
-        for n, port in enumerate(meters.ports)
-    ]
-    devices = [
-        {"id": f"meter-{n}", "profile": profile, "bus": f"lan-{n}", "unit": 1, "every_s": EVERY_S}
-        for n in range(METERS)
-    ]
+    buses, devices = meters.as_configured(profile)
     cloud = None
     url = f"http://127.0.0.1:{port_of(stack.enter_context(hold_port()))}"
     if healthy:

@@ -62,6 +62,18 @@ class MeterProcess:
         self.child.wait_for(ports_file.exists)
         self.ports: list[int] = read_json(ports_file)
 
+    def as_configured(self, profile: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The buses and devices of a gateway's configuration that reads all of them, each on a bus of its own."""
+        buses: list[dict[str, Any]] = [
+            {"id": f"lan-{n}", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": port}
+            for n, port in enumerate(self.ports)
+        ]
+        devices: list[dict[str, Any]] = [
+            {"id": f"meter-{n}", "profile": profile, "bus": f"lan-{n}", "unit": 1, "every_s": EVERY_S}
+            for n in range(METERS)
+        ]
+        return buses, devices
+
     def questions(self, begin_s: float = 0.0, end_s: float = float("inf")) -> dict[int, list[float]]:
         """Stop the meters and return what they were asked between two instants."""
         self.child.stop(signal.SIGTERM)
@@ -111,14 +123,7 @@ def ours(influx: Influx, seconds: float, mode: str = "economy") -> dict[str, Any
         meters = MeterProcess(stack, folder, "meters")
         profile = write_profile(folder, VALUES, 0)
         cloud = start_cloud(stack, folder, influx)
-        buses = [
-            {"id": f"lan-{n}", "driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "tcp_port": port}
-            for n, port in enumerate(meters.ports)
-        ]
-        devices = [
-            {"id": f"meter-{n}", "profile": profile, "bus": f"lan-{n}", "unit": 1, "every_s": EVERY_S}
-            for n in range(METERS)
-        ]
+        buses, devices = meters.as_configured(profile)
         before = stored_values(influx, our_bucket(), ["quality"]) if mode != "economy" else 0
         gateway = start_gateway(stack, folder, gateway_config(cloud.url, mode, buses, devices), cloud)
         pause(WARM_UP_S)
