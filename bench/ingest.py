@@ -29,7 +29,7 @@ from lentera_cloud.adapters.influx_series.lines import line
 from lentera_cloud.adapters.series_common.records import to_records
 from tests.services.servers import Influx
 
-SECONDS = 5
+SECONDS = 3
 ROUNDS = 2
 PLACES = ("shared", "apart")
 AIM_OF_BARE = 0.8
