@@ -68,6 +68,28 @@ class Gateway(_Answer, frozen=True, kw_only=True):
     journal_waiting: int | None = None
 
 
+class Conflict(_Answer, frozen=True, kw_only=True):
+    """A value that came for a time at which another was stored already, and the batch that brought it."""
+
+    device_id: str
+    quantity: str
+    at: datetime
+    stored_value: float
+    other_value: float
+    gateway_id: str
+    epoch: int
+    sequence: int
+    noted_at: datetime | None = None
+
+
+class Conflicts(_Answer, frozen=True, kw_only=True):
+    """Conflicts, the newest readings first; `kept` counts those of all time."""
+
+    items: list[Conflict]
+    truncated: bool = False
+    kept: int = 0
+
+
 class Delivery(_Answer, frozen=True, kw_only=True):
     """How a gateway delivers; no mode and 0 mean that its own file decides. `month_bytes` is what it last told."""
 

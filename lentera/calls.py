@@ -12,6 +12,7 @@ import msgspec
 from lentera.answers import (
     Command,
     Completeness,
+    Conflicts,
     Delivery,
     Device,
     EpochReceipts,
@@ -81,6 +82,13 @@ def gaps(gateway: str | None, start: str, end: str, offset: int = 0) -> Call[Gap
     """The known gaps of a gateway, or of all."""
     path = "/v1/gaps" if gateway is None else f"/v1/gateways/{_segment(gateway)}/gaps"
     return Call("GET", path, Gaps, params=_params(from_=start, to=end, offset=str(offset)))
+
+
+def conflicts(device: str | None, quantity: str | None, start: str, end: str) -> Call[Conflicts]:
+    """Values that contradict stored ones."""
+    return Call(
+        "GET", "/v1/conflicts", Conflicts, params=_params(device=device, quantity=quantity, from_=start, to=end)
+    )
 
 
 def receipts(gateway_id: str) -> Call[list[EpochReceipts]]:

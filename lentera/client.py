@@ -23,7 +23,18 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from lentera import calls
-from lentera.answers import Command, Completeness, Delivery, Device, EpochReceipts, Gaps, Gateway, Health, Series
+from lentera.answers import (
+    Command,
+    Completeness,
+    Conflicts,
+    Delivery,
+    Device,
+    EpochReceipts,
+    Gaps,
+    Gateway,
+    Health,
+    Series,
+)
 from lentera.calls import Call, read_answer
 from lentera.errors import UnreachableError
 from lentera.language import reader_words
@@ -112,6 +123,12 @@ class Client(_Common):
     def gaps(self, gateway: str | None = None, start: str = "-7d", end: str = "now", offset: int = 0) -> Gaps:
         """When values of a gateway, or of all, may be missing and why. Raises NotFoundError."""
         return self._do(calls.gaps(gateway, start, end, offset))
+
+    def conflicts(
+        self, device: str | None = None, quantity: str | None = None, start: str = "-7d", end: str = "now"
+    ) -> Conflicts:
+        """Values that came for a time at which another was stored already."""
+        return self._do(calls.conflicts(device, quantity, start, end))
 
     def receipts(self, gateway_id: str) -> list[EpochReceipts]:
         """How far a gateway's batches have come, the newest epoch first. Raises NotFoundError."""

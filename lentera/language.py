@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from lentera.words_commission import COMMISSION
 from lentera.words_completeness import COMPLETENESS
+from lentera.words_conflicts import CONFLICTS
 from lentera.words_device import DEVICE
 from lentera.words_doctor import DOCTOR
 from lentera.words_errors import ERRORS
@@ -31,6 +32,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     **ERRORS,
     **COMMISSION,
     **COMPLETENESS,
+    **CONFLICTS,
     **DOCTOR,
     **DEVICE,
     **GAPS,

@@ -15,6 +15,7 @@ from lentera.cli import (
     cloud,
     commission,
     completeness,
+    conflicts,
     demo,
     devices,
     dim,
@@ -61,7 +62,7 @@ def root(
     """Hold the options of `lentera` itself."""
 
 
-for module in (demo, devices, dim, series, completeness, gaps):
+for module in (demo, devices, dim, series, completeness, gaps, conflicts):
     module.register(app)
 for module in (commission, one_device):
     module.register(gateway.app)

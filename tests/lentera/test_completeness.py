@@ -17,11 +17,13 @@ from lentera_cloud.adapters.sql import SqlRegistry
 from lentera_cloud.adapters.sqlite_series import SqliteSeries
 from lentera_cloud.bootstrap import create_tenant_and_token
 from lentera_cloud.domain.completeness import HOUR_MS, NOT_GIVEN, ON_THE_WAY, SILENT, UNKNOWN, Pace
+from lentera_cloud.domain.conflicts import Conflict
 from lentera_cloud.domain.tallies import HourTally
 from lentera_cloud.ports import DeviceRow, GatewayRow
 from lentera_cloud.serve import serve
 from lentera_cloud.settings import Settings
 from lentera_gateway.acquire import reasons, tally
+from lentera_model.batch import BatchKey
 from lentera_model.protocol import TallyRow
 from lentera_model.readings import Reading
 from tests.lentera.test_client import Cloud, lentera
@@ -46,6 +48,8 @@ async def seed(settings: Settings) -> None:
     times = [minute for minute in range(180) if not 80 <= minute < 100]
     readings = [Reading("meter-1", "", BEGIN + minute * MINUTE + 9, {"voltage_l1": 230.0}) for minute in times]
     await series.write("langkat", [*readings, Reading("old-1", "", BEGIN, {"voltage_l1": 230.0})])
+    second = Conflict("meter-1", "voltage_l1", BEGIN + 9, 230.0, 231.5, BatchKey("gw-2", 3, 4))
+    await registry.conflicts.add("langkat", [second], BEGIN)
     await series.close()
     await registry.close()
 
@@ -174,3 +178,13 @@ def test_every_reason_has_words_in_both_languages() -> None:
         assert f"missing.{reason}" in CATALOGUE, reason
     for language in ("en", "id"):
         assert reason_words(Words(language), "of_a_newer_gateway") == "of_a_newer_gateway"
+
+
+def test_values_in_conflict_are_listed_of_one_device_or_none(cloud: Cloud) -> None:
+    (line,) = [line for line in lentera(cloud, "conflicts", TZ="UTC").stdout.splitlines() if "meter-1" in line]
+    assert line.split()[-4:] == ["230", "231.5", "gw-2", "3/4"]
+    (item,) = json.loads(lentera(cloud, "conflicts", "meter-1", "--json").stdout)["items"]
+    assert (item["stored_value"], item["other_value"], item["gateway_id"]) == (230.0, 231.5, "gw-2")
+    none = lentera(cloud, "conflicts", "old-1", LENTERA_LANG="id")
+    assert "bertentangan" in none.stderr
+    assert none.stdout == ""
