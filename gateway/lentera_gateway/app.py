@@ -241,7 +241,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*tasks, link, *polls, return_exceptions=True)
         await end_within(self._log, "journal", CLOSE_WITHIN_S, self.journal.close())
-        await end_within(self._log, "air", CLOSE_WITHIN_S, asyncio.to_thread(self.air.keep, monotonic_ms()))
+        await end_within(self._log, "air", CLOSE_WITHIN_S, self.air.close(monotonic_ms()), self.delivery.close())
         self._log.info("stopped")
 
     async def _deliver(self, deadline: float) -> None:

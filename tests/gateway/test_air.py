@@ -1,10 +1,12 @@
 """The month's bytes: counted across restarts, begun anew with the month, written seldom."""
 
+import shutil
 from datetime import UTC, date, datetime
 
 import pytest
 
 from lentera_gateway.delivery.air import FILE_NAME, AirMeter
+from lentera_gateway.delivery.keptfile import checked
 from lentera_gateway.delivery.month import local_date, month_of
 
 MINUTE = 60_000
@@ -91,6 +93,45 @@ async def test_another_first_day_forgets_nothing(tmp_path):
     assert (it.bytes, it.month) == (100, date(2026, 11, 15))
 
 
+@pytest.mark.parametrize("opened_with", [1, 15], ids=["the cloud's word", "config"])
+@pytest.mark.parametrize("known", [True, False], ids=["clock", "clock only before"])
+async def test_the_sims_day_begins_a_month_also_while_the_gateway_is_off(tmp_path, opened_with, known):
+    it = meter(tmp_path, month_day=opened_with)
+    await it.tick(1, at("2026-11-20T00:00:00"))
+    it.begin_on(15)
+    await it.tick(2, at("2026-11-20T00:00:01") if known else None)
+    it.add(100)
+    it.keep(3)
+    again = meter(tmp_path, month_day=opened_with)
+    again.begin_on(15)
+    assert (again.bytes, again.month) == (100, date(2026, 11, 15))
+    await again.tick(1, at("2026-12-14T23:59:59"))
+    again.add(7)
+    again.keep(2)
+    last = meter(tmp_path, month_day=opened_with)
+    last.begin_on(15)
+    await last.tick(1, None)
+    assert last.bytes == 107
+    await last.tick(2, at("2026-12-16T00:00:00"))
+    assert (last.bytes, last.month) == (0, date(2026, 12, 15))
+
+
+async def test_a_flipped_bit_changes_no_count_and_the_other_copy_holds(tmp_path):
+    it = meter(tmp_path)
+    await it.tick(1, at("2026-11-20T00:00:00"))
+    it.add(123_456)
+    it.keep(2)
+    for folder, other in (("memory", 123_456), ("card", 0)):
+        file = tmp_path / folder / FILE_NAME
+        content = file.read_bytes()
+        for place in range(len(content) * 8):
+            flipped = bytearray(content)
+            flipped[place // 8] ^= 1 << place % 8
+            file.write_bytes(flipped)
+            assert meter(tmp_path).bytes == other, place
+        file.unlink()
+
+
 async def test_a_killed_process_loses_a_minute_and_a_power_cut_an_hour(tmp_path):
     it = meter(tmp_path)
     wall = at("2026-11-20T00:00:00")
@@ -124,10 +165,11 @@ async def test_the_end_in_order_loses_nothing_and_the_card_is_written_once_an_ho
 
 async def test_what_does_not_read_counts_as_nothing_and_a_folder_that_refuses_stops_nobody(tmp_path):
     it = meter(tmp_path)
-    for content in (b"", b"{", b'{"month": "x", "bytes": 3}', b'{"month": "", "bytes": "many"}'):
+    fields = (b'"month": "x", "bytes": 3', b'"bytes": "many"', b'"bytes": 3, "month_day": 29')
+    for content in (b"", b"{", b'{"bytes": 3, "month_day": 1}', *(checked(b"{" + found + b"}") for found in fields)):
         (tmp_path / "card" / FILE_NAME).write_bytes(content)
         assert meter(tmp_path).bytes == 0
-    it.card_dir = tmp_path / "gone"
+    shutil.rmtree(tmp_path / "card")
     it.add(3)
     await it.tick(2 * HOUR, None)
     assert meter(tmp_path).bytes == 3

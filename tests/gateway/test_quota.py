@@ -161,15 +161,18 @@ async def test_a_stay_outlives_the_process_and_waits_for_the_clock(tmp_path):
     assert journal.gaps == [("quota", 5_000, 8_000, (), 60)]
 
 
-def test_the_clouds_word_goes_before_the_file_and_is_kept(tmp_path):
+async def test_the_clouds_word_goes_before_the_file_and_is_kept(tmp_path):
     it = keeper(tmp_path, mode="economy", monthly_quota_bytes=100, rate_bytes_s=5, month_day=3)
     assert (it.mode, it.quota_bytes, it.air.month_day) == ("economy", 100, 3)
     it.take(SetDelivery("live", 1_000, 700, 15))
+    await it.close()
     again = keeper(tmp_path, mode="economy", monthly_quota_bytes=100)
     assert (again.mode, again.quota_bytes, again.air.month_day) == ("live", 700, 15)
     again.take(SetDelivery(None))
     assert (again.mode, again.quota_bytes, again.air.month_day) == ("economy", 100, 1)
-    (tmp_path / "card" / "delivery.json").write_bytes(b"{")
+    await again.close()
+    for folder in ("mem", "card"):
+        (tmp_path / folder / "delivery.json").write_bytes(b"{")
     assert keeper(tmp_path, mode="live").mode == "live"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Final, Protocol
 import msgspec
 
 from lentera_gateway.delivery.air import AirMeter
+from lentera_gateway.delivery.keptfile import KeptFile
 from lentera_gateway.delivery.quota import SHAPES, Shape, Step, step_of
 from lentera_gateway.delivery.rate import Bucket
 from lentera_gateway.journal.policy import Shaping
-from lentera_gateway.journal.segments import write_durably
 from lentera_model.config import CloudLink
 from lentera_model.protocol import SetDelivery
 from lentera_model.protocol.messages import Mode
@@ -22,6 +22,8 @@ from lentera_model.protocol.messages import Mode
 FILE_NAME: Final = "delivery.json"
 TOLD_AGAIN_MS: Final = 6 * 3_600_000
 """A stay in a step that lasts is told in parts, so that the cloud knows why values are missing while it lasts."""
+_KEEP_AGAIN_MS: Final = 60_000
+"""A card that refused is tried again this much later."""
 
 
 class Told(Protocol):
@@ -37,11 +39,15 @@ class Told(Protocol):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What outlives the process: the cloud's last word, and since when which step holds (0: not known)."""
+    """What outlives the process: the cloud's last word, and since when which step holds (0: not known).
+
+    Each change has the next number, by which the newer of two copies is known.
+    """
 
     told: SetDelivery | None = None
     step: int = 0
     since_ms: int = 0
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -64,6 +70,14 @@ class DeliveryKeeper:
     bucket: Bucket = field(default_factory=Bucket)
     step: Step = Step.FULL
     _kept: Kept = field(default_factory=Kept)
+    _on_card: Kept = field(default_factory=Kept)
+    _keep_at_ms: int = 0
+    _writing: asyncio.Task[None] | None = None
+    _file: KeptFile = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the file."""
+        self._file = KeptFile(FILE_NAME, self.air.memory_dir, self.card_dir)
 
     @property
     def mode(self) -> Mode:
@@ -87,17 +101,18 @@ class DeliveryKeeper:
         return 0 if self.shape is None else self.shape.detail_s
 
     def open(self) -> None:
-        """Take up what was kept; what does not read is nothing."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            self._kept = msgspec.json.decode((self.card_dir / FILE_NAME).read_bytes(), type=Kept)
+        """Take up what was kept last; a copy that does not read is none."""
+        kept = [found for content in self._file.read() if (found := _kept_of(content)) is not None]
+        self._kept = max(kept, key=lambda found: found.number, default=self._kept)
+        if kept:
+            self._file.keep_in_memory(msgspec.json.encode(self._kept))  # after a power cut there is none
         self.step = Step(self._kept.step) if self._kept.step in set(Step) else Step.FULL
         self._apply()
 
     def take(self, told: SetDelivery) -> None:
         """Obey the cloud's word from now on, also after a restart and without a link."""
         if told != self._kept.told:
-            self._kept = msgspec.structs.replace(self._kept, told=told)
-            self._keep()
+            self._change(told=told)
             self._apply()
 
     def _apply(self) -> None:
@@ -123,6 +138,8 @@ class DeliveryKeeper:
         elif self.step and not self._kept.since_ms and wall_ms is not None:
             self._change(since_ms=wall_ms)
         journal.shape = self.shape
+        if self._kept != self._on_card and self.monotonic_ms() >= self._keep_at_ms:
+            self._keep_on_card()
 
     async def _tell(self, now: Step, wall_ms: int, journal: Told) -> None:
         """Tell of the stay that ends, or of the part of it that has not been told."""
@@ -133,13 +150,35 @@ class DeliveryKeeper:
             await journal.report_gap("quota", since_ms, wall_ms, (), self.shape.detail_s)
             self._change(since_ms=wall_ms)
 
-    def _change(self, **changes: int) -> None:
-        self._kept = msgspec.structs.replace(self._kept, **changes)
-        self._keep()
+    def _change(self, **changes: SetDelivery | int) -> None:
+        """Keep a change: in memory at once, on the card by a task, for a card may take its time."""
+        self._kept = msgspec.structs.replace(self._kept, **changes, number=self._kept.number + 1)
+        self._file.keep_in_memory(msgspec.json.encode(self._kept))
+        self._keep_on_card()
 
-    def _keep(self) -> None:
-        """A card that refuses loses the word at the next start; the cloud says it again at each opening of the link."""
-        with contextlib.suppress(OSError):
-            temporary = self.card_dir / f"{FILE_NAME}.new"
-            write_durably(temporary, msgspec.json.encode(self._kept))
-            temporary.replace(self.card_dir / FILE_NAME)
+    def _keep_on_card(self) -> None:
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        """Write until the card has the newest; if it refuses, the cloud says its word again when the link opens."""
+        while (kept := self._kept) != self._on_card:
+            if not await self._file.thread.run(self._file.keep_on_card, msgspec.json.encode(kept)):
+                self._keep_at_ms = self.monotonic_ms() + _KEEP_AGAIN_MS
+                return
+            self._on_card = kept
+
+    async def close(self) -> None:
+        """Wait for what is being kept."""
+        try:
+            if self._writing is not None:
+                await self._writing
+        finally:
+            self._file.close()
+
+
+def _kept_of(content: bytes) -> Kept | None:
+    try:
+        return msgspec.json.decode(content, type=Kept)
+    except msgspec.MsgspecError:
+        return None
