@@ -1,4 +1,7 @@
-"""A cut at each call of a run in which a full tier is thinned: lost is what thinning took alone, nothing is doubled."""
+"""A cut at each call of a run in which a full tier is thinned and then gives up a segment.
+
+Lost is what that took alone, each lost value lies in a known gap of its detail, and nothing is doubled.
+"""
 
 import errno
 import random
@@ -13,10 +16,13 @@ from lentera_gateway.journal.outbox import Outgoing
 from lentera_gateway.journal.records import BatchRecord, decode_record
 from lentera_gateway.journal.segments import Tier
 from lentera_gateway.journal.store import JournalStore
+from lentera_gateway.journal.telling import after_tick
 from lentera_model.batch import ClockFit, decode, peek
+from lentera_model.protocol import GapReport
 from lentera_model.readings import Sample
 from tests.faults.disk import KINDS, Disk, Image
 from tests.faults.files import Files, Judge, Op, Refusal
+from tests.faults.recovery import gaps_of
 from tests.faults.run import START_WALL_MS
 from tests.faults.seeds import FIRST_SEED, LONG, named, quick_folder, some
 from tests.gateway.stores import BOOT, killed
@@ -66,11 +72,30 @@ class Cloud:
         return found
 
 
+def untold(gone: set[Row], left: set[Row], gaps: list[GapReport]) -> set[Row]:
+    """Return which of these lost values lie in no gap that says as much.
+
+    One that says "one value in so many seconds is left" covers a value only where such a one is left.
+    """
+    rest = {detail_s: {(*row[:2], row[2] // (1000 * detail_s)) for row in left} for detail_s in (60, 900)}
+
+    def tells(gap: GapReport, row: Row) -> bool:
+        device, name, at_ms, _ = row
+        if not gap.from_ms - gap.uncertainty_ms <= FIT.offset_ms + at_ms <= gap.to_ms + gap.uncertainty_ms:
+            return False
+        if gap.devices and device not in gap.devices:
+            return False
+        return gap.detail_s == 0 or (device, name, at_ms // (1000 * gap.detail_s)) in rest[gap.detail_s]
+
+    return {row for row in gone if not any(tells(gap, row) for gap in gaps)}
+
+
 @dataclass(frozen=True)
 class Moment:
-    """What was true after a tick: the calls made so far, what waits in the tier, and what the cloud has."""
+    """What was true after a tick: the calls made so far, what was read, what waits in the tier, what the cloud has."""
 
     calls: int
+    read: set[Row]
     waiting: set[Row]
     cloud: dict[Key, set[Row]]
 
@@ -123,12 +148,14 @@ class Outage:
                 (one.device, name, one.monotonic_ms, value) for one in samples for name, value in one.values.items()
             }
             store.mover.maintain(now_ms + 2000)
+            at_ms = now_ms + 2000
+            after_tick(store, at_ms, at_ms, None, [], FIT, FIT.offset_ms + at_ms)
             if tick % 7 == 3:
                 self.deliver(store, acknowledge=tick % 2 == 0)
             if tick % 7 == 4:
                 store.connection_lost()
             cloud = {key: set(rows) for key, rows in self.cloud.rows_of.items()}
-            self.moments.append(Moment(len(self.files.ops), waiting_in(tier), cloud))
+            self.moments.append(Moment(len(self.files.ops), set(self.read), waiting_in(tier), cloud))
             if store.status().counters.dropped_values:
                 return store
         raise AssertionError("the tier never came to its last step")
@@ -160,6 +187,9 @@ def check(image: Image, outage: Outage, number: int, boot: bytes) -> None:
             pass
         if number % 2:  # it is still full, and thinned on
             store.mover.maintain(5_000_000_001)
+        fit = FIT if boot == BOOT else ClockFit(FIT.offset_ms + 1_000_000_000, 5, "ntp")
+        after_tick(store, 5_000_000_001, 5_000_000_001, 5_000_000_001, [], fit, fit.offset_ms + 5_000_000_001)
+        gaps = [one for one in gaps_of(store) if one.reason != "damaged"]
         counters = store.status().counters
         thinned = counters.thinned_60_s_values + counters.thinned_900_s_values + counters.thinned_counter_values
         for _ in range(1000):
@@ -175,10 +205,12 @@ def check(image: Image, outage: Outage, number: int, boot: bytes) -> None:
     assert found <= outage.read, "never read"
     lost = len(must - found)
     assert lost <= thinned + counters.dropped_values, f"{lost} values are lost, {thinned} of them were thinned now"
+    nowhere = untold(before.read - found, found, gaps) if before is not None else set[Row]()
+    assert not nowhere, f"{len(nowhere)} values are lost and in no known gap, one is {min(nowhere)} of {gaps}"
 
 
 def calls_of(outage: Outage, tier: str, count: int) -> list[int]:
-    """Return the calls looked at: those about replacements, and some of the others."""
+    """Return the calls looked at: those after the last segment went, some about replacements, some of the others."""
     ops = outage.files.ops
     close = [
         near
@@ -187,7 +219,9 @@ def calls_of(outage: Outage, tier: str, count: int) -> list[int]:
         for near in range(number - 3, number + 5)
     ]
     rest = [number for number, op in enumerate(ops) if op.path.startswith(tier)]
+    last = max(number for number, op in enumerate(ops) if op.kind == "unlink" and op.path.endswith(".seg"))
     chosen = {*some(sorted(set(close)), count, FIRST_SEED), *some(rest, count // 4, FIRST_SEED)}
+    chosen |= set(range(last, last + 4))
     return sorted(number for number in chosen if number < len(ops))
 
 

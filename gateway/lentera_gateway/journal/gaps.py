@@ -67,6 +67,17 @@ def draft_of_loss(loss: Loss) -> DraftRecord:
     )
 
 
+def _covers(draft: DraftRecord, other: DraftRecord) -> bool:
+    kind = (draft.reason, draft.boot_id, draft.clock, draft.detail_s)
+    if kind != (other.reason, other.boot_id, other.clock, other.detail_s):
+        return False
+    if draft.from_monotonic_ms is None or other.from_monotonic_ms is None:
+        return False
+    same_devices = not draft.devices or (other.devices and set(other.devices) <= set(draft.devices))
+    within = draft.from_monotonic_ms <= other.from_monotonic_ms and other.to_monotonic_ms <= draft.to_monotonic_ms
+    return bool(within and same_devices)
+
+
 class GapKeeper:
     """The gaps of one process until they are reports, and the mark that it lives."""
 
@@ -122,6 +133,15 @@ class GapKeeper:
         self.drafts += drafts
         if len(self.drafts) > before:
             self._keep()
+
+    def take_over(self, drafts: Iterable[DraftRecord]) -> None:
+        """Keep drafts of what the process before may have given up, as far as it has kept none itself."""
+        self.note([one for one in drafts if not any(_covers(other, one) for other in self.drafts)])
+
+    @property
+    def joining(self) -> bool:
+        """Whether drafts wait that others may join, or that cannot be dated yet."""
+        return any(one.joins for one in self.drafts)
 
     def settle(self, fits: Mapping[bytes, ClockFit], now_ms: int, everything: bool = False) -> bool:
         """Report the drafts that can be dated; True when there were some.

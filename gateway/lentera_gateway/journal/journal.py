@@ -156,7 +156,7 @@ class Journal:
             await self._save_time()
 
     async def _tell_gaps(self) -> None:
-        now_ms, losses = self._monotonic_ms(), await self.losses()
+        now_ms, losses = self._monotonic_ms(), self._losses.drain()
         told = await self._io.run(
             after_tick,
             self._store,
@@ -329,10 +329,6 @@ class Journal:
         await self._io.run(self._store.reports.noted, key)
         self.told.set()
 
-    async def losses(self) -> list[Loss]:
-        """Take out what was given up since the last call: each is told once, to whoever records known gaps."""
-        return [*self._losses.drain(), *await self._io.run(self._store.places.losses.drain)]
-
     async def status(self) -> JournalStatus:
         """Return a snapshot of everything counted."""
         status = await self._io.run(self._store.status)
@@ -346,6 +342,6 @@ class Journal:
         async with self._busy:
             await self._take_fresh(seal_now=True)
             wall_ms = self._wall_ms() if self._fit() is not None else 0
-            now_ms, losses = self._monotonic_ms(), await self.losses()
+            now_ms, losses = self._monotonic_ms(), self._losses.drain()
             await self._io.run(self._store.close, now_ms, wall_ms, self._newest_stamp_ms, losses, self._fit())
         self._io.stop()

@@ -1,7 +1,7 @@
 """What a full journal gives up, told so that it can be recorded as a known gap.
 
-Whoever gives values up notes a `Loss` in `Losses`; whoever records gaps drains them (`Journal.losses`). Adjacent losses
-of one kind are one: thinning a segment of a thousand batches is one Loss, not a thousand. Pure.
+Whoever gives values up notes a `Loss` in `Losses`; whoever records gaps drains them (`telling`). Adjacent losses of one
+kind are one: thinning a segment of a thousand batches is one Loss, not a thousand. Pure.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ class Losses:
         self._found.append(loss)
         if len(self._found) > MAX_LOSSES:
             self._join_nearest()
+
+    @property
+    def waiting(self) -> tuple[Loss, ...]:
+        """What was noted and not drained."""
+        return tuple(self._found)
 
     def drain(self) -> list[Loss]:
         """Take all losses out, in the order in which they were first noted."""

@@ -6,6 +6,8 @@ full. Runs in the journal's thread only.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 from lentera_gateway.journal.damage import MAX_STRETCHES, DamageReason, Moment, Stretch, moments, unreadable
@@ -13,15 +15,15 @@ from lentera_gateway.journal.damaged import FOLDER, DamagedCopies
 from lentera_gateway.journal.framing import Scan
 from lentera_gateway.journal.held import HeldBatch, HeldBatches
 from lentera_gateway.journal.index import Entry, Key
+from lentera_gateway.journal.intents import Intents
 from lentera_gateway.journal.limits import JournalLimits
-from lentera_gateway.journal.losses import Losses, losses_of_dropped
+from lentera_gateway.journal.losses import Loss, Losses, losses_of_dropped
 from lentera_gateway.journal.policy import to_evict
 from lentera_gateway.journal.records import BatchRecord, Fate, decode_record, encode_record
 from lentera_gateway.journal.recovery import Recovery, entries_of
 from lentera_gateway.journal.segments import Tier, TierWriteError
 from lentera_gateway.journal.status import Counters
 from lentera_gateway.journal.thinning import header_of, key_of
-from lentera_model.batch import Header
 
 _NEIGHBOURS: Final = 4
 """Segments that are looked at for one in which a batch reads."""
@@ -46,6 +48,7 @@ class Places:
         self.in_flight: dict[Key, tuple[str, int]] = {}
         self.counters = Counters()
         self.losses = Losses()
+        self.intents = Intents(limits.memory_dir, limits.card_dir)
         self.stretches: list[Stretch] = []
         self.damaged = DamagedCopies(limits.card_dir / "quarantine" / FOLDER)
         self.recovery = Recovery()
@@ -58,7 +61,8 @@ class Places:
             dropped = self.held.put(key, batch)
             self.counters.dropped_batches += len(dropped)
             self.counters.dropped_values += sum(one.values for one in dropped)
-            self._tell_dropped([one.sealed for one in dropped])
+            for loss in losses_of_dropped([one.sealed for one in dropped])[1]:
+                self.losses.note(loss)
 
     def to_memory_tier(self, key: Key, batch: HeldBatch) -> bool:
         """Write a batch to the memory tier; False, with the reason noted, when it is full."""
@@ -279,14 +283,39 @@ class Places:
         """Drop a segment with what waits in it, counted: its tier is full."""
         segment = tier.index.segments[number]
         self.counters.dropped_batches += segment.waiting
-        waiting = self._waiting_in(tier, number)
-        self.counters.dropped_values += sum(header.values for header in self._tell_dropped(waiting))
+        headers, losses = losses_of_dropped(self._waiting_in(tier, number))
+        self.counters.dropped_values += sum(header.values for header in headers)
+        announced = self._announce_if_it_can(tier, losses)
         for key in [key for key, place in self.in_flight.items() if place == (tier.name, number)]:
             del self.in_flight[key]
         try:
             tier.drop(number)
         except OSError as error:
             self.card_error = f"{tier.folder}: {error.strerror or error}"
+        if not announced:  # there is room now
+            self._announce_if_it_can(tier, losses)
+        for loss in losses:
+            self.losses.note(loss)
+
+    def announce(self, tier: Tier, losses: Sequence[Loss]) -> int:
+        """Write down on a tier what it is about to give up, before it does; returns the bytes that the card took.
+
+        Raises:
+            OSError: the tier does not take it.
+        """
+        written = self.intents.announce(losses, tier.durable)
+        self.counters.written_card_bytes += written
+        return written
+
+    def _announce_if_it_can(self, tier: Tier, losses: Sequence[Loss]) -> bool:
+        """Announce what a full tier drops whole: it must, so a card without any room leaves the word to memory."""
+        try:
+            self.announce(tier, losses)
+        except OSError:
+            with contextlib.suppress(OSError):  # then only this process knows it
+                self.announce(self.memory, losses)
+            return False
+        return True
 
     def _waiting_in(self, tier: Tier, number: int) -> list[bytes]:
         """Return the sealed bytes of a segment's batches, settled ones left out; none, told, when it cannot be read."""
@@ -299,10 +328,3 @@ class Places:
             return []
         sealed = [record.sealed for record in records if isinstance(record, BatchRecord)]
         return [one for one in sealed if (header := header_of(one)) is not None and key_of(header) not in settled]
-
-    def _tell_dropped(self, sealed: list[bytes]) -> list[Header]:
-        """Note what goes with some batches; returns the headers of those that read."""
-        headers, losses = losses_of_dropped(sealed)
-        for loss in losses:
-            self.losses.note(loss)
-        return headers

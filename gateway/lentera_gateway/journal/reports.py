@@ -139,7 +139,8 @@ class ReportLog:
         """Whether a gap that waits claims all of it: damage that stays on the card is found at each start."""
         return not gap.values and any(
             isinstance(one, GapReport)
-            and (one.reason, one.detail_s, one.devices) == (gap.reason, gap.detail_s, [])
+            and (one.reason, one.detail_s) == (gap.reason, gap.detail_s)
+            and (not one.devices or (gap.devices and set(gap.devices) <= set(one.devices)))
             and one.from_ms <= gap.from_ms
             and gap.to_ms <= one.to_ms
             for one in self._reports()
@@ -152,6 +153,11 @@ class ReportLog:
             if isinstance(other, GapReport) and not waiting.told and (other.reason, other.detail_s) == kind:
                 return other if distance_ms(other, gap) <= within_ms else None
         return None
+
+    @property
+    def all_on_card(self) -> bool:
+        """Whether the card has every report that waits."""
+        return all(one.on_card for one in self._waiting.values())
 
     def waiting(self) -> list[Report]:
         """Return what is to be told: gaps first, oldest first."""
@@ -177,7 +183,7 @@ class ReportLog:
 
     def maintain(self, monotonic_ms: int) -> None:
         """Bring to the card what only the memory tier has, if the card takes it again."""
-        if monotonic_ms >= self._retry_at_ms and not all(one.on_card for one in self._waiting.values()):
+        if monotonic_ms >= self._retry_at_ms and not self.all_on_card:
             self._retry_at_ms = monotonic_ms + _RETRY_MS
             with contextlib.suppress(OSError):  # said in `error`
                 self._to_card(None)

@@ -98,6 +98,8 @@ class JournalStore:
             self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
         for found in self.reports.load(self.state.epoch):
             self.places.recovery.note(found)
+        given_up, _ = self.places.intents.load()
+        self.gaps.take_over(given_up)
         self._recover_samples(sealed, monotonic_ms)
         self.places.recovery.batches = self.places.memory.index.waiting + len(self.places.held.batches)
         return self.places.recovery

@@ -132,7 +132,7 @@ def after_tick(
         now_ms: CLOCK_BOOTTIME.
         kept_to_ms: everything that was taken and stamped before this was logged or sealed.
         back_ms: from when on this process takes samples; None while that is not known yet.
-        losses: what was given up.
+        losses: what was given up before it came to the store.
         fit: this boot's clock fit, None while the time is not trusted.
         wall_ms: the wall clock.
     """
@@ -141,6 +141,7 @@ def after_tick(
         gaps.note_stop(store.last_word, back_ms)
     _note(store, losses, now_ms, fit)
     told = gaps.settle(_fits(store, fit), now_ms)
+    _forget_intents(store)
     if store.last_word is not None and back_ms is not None:
         store.last_word = None
         store.state = replace(store.state, end=None)
@@ -165,6 +166,7 @@ def tell_the_end(
         store.last_word = None
     _note(store, losses, now_ms, fit)
     store.gaps.settle(_fits(store, fit), now_ms, everything=True)
+    _forget_intents(store)
     uncertainty_ms = 0 if fit is None else fit.uncertainty_ms
     end = stopped_at(store.boot_id, now_ms, newest_stamp_ms, 0 if fit is None else wall_ms, uncertainty_ms)
     store.gaps.mark_end(end.monotonic_ms)
@@ -175,7 +177,14 @@ def _note(store: Teller, losses: Sequence[Loss], now_ms: int, fit: ClockFit | No
     """Take over what was given up and what does not read."""
     stretches, store.places.stretches = store.places.stretches, []
     damage = [draft_of_stretch(one, store.boot_id, _fits(store, fit), store.opened_ms, now_ms) for one in stretches]
+    losses = [*losses, *store.places.losses.drain()]
     store.gaps.note([*(draft_of_loss(loss) for loss in losses), *damage])
+
+
+def _forget_intents(store: Teller) -> None:
+    """Let go of what was written down before it was given up, once the card has a report of all of it."""
+    if not store.gaps.joining and store.gaps.reports.all_on_card:
+        store.places.intents.told()
 
 
 def _fits(store: Teller, fit: ClockFit | None) -> dict[bytes, ClockFit]:

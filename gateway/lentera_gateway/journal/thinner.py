@@ -2,7 +2,8 @@
 
 A run of adjacent segments becomes one: the new records are written beside the last of them and synced, then take its
 name, and only then the others go. So after a cut at any point each batch is there as it was or thinned, or as both:
-then the older file, which is sent first, holds all that the other does, which is known for a replay by its name.
+then the older file, which is sent first, holds all that the other does, which is known for a replay by its name. What
+is lost by it is written down before, so that it is told whatever comes.
 """
 
 from __future__ import annotations
@@ -152,8 +153,10 @@ class Thinner:
                 index.segments[number].level = one.run.level
             return
         try:
+            losses = [thinned.lost for thinned in left if thinned.lost is not None]
+            self._places.counters.thinning_card_bytes += self._places.announce(self._tier, losses)
             self._replace(one, [thinned for thinned in left if thinned.sealed is not None])
-        except TierWriteError as error:
+        except (TierWriteError, OSError) as error:
             self._not_before_ms = monotonic_ms + _RETRY_MS
             if self._tier is self._places.card:
                 self._places.card_error = str(error)
