@@ -51,8 +51,10 @@ tidak lengkap, titik berarti tidak ada yang ditunggu atau tidak diketahui.""",
         "membaca (perbarui gateway). Nilai tersimpan: {stored}.",
     ),
     "completeness.sum": (
-        "{percent} complete: {expected} values due, {received} received, {unchanged} unchanged, {missing} missing.",
-        "{percent} lengkap: {expected} nilai seharusnya, {received} masuk, {unchanged} tak berubah, {missing} hilang.",
+        "{percent} complete: {expected} values due, {received} received, {unchanged} unchanged, {estimated} as means, "
+        "{missing} missing.",
+        "{percent} lengkap: {expected} nilai seharusnya, {received} masuk, {unchanged} tak berubah, {estimated} "
+        "sebagai rata-rata, {missing} hilang.",
     ),
     "completeness.more": (
         "These are the worst; all are in the answer with --json.",

@@ -85,7 +85,9 @@ def _print_one(found: Completeness, words: Words, *, hourly: bool) -> None:
     titles = [words(f"column.{name}") for name in ("day", "hours", "complete")]
     output.print_table(titles, [[day, strip, share] for day, strip, share in days(item.steps)], right=frozenset({2}))
     typer.echo()
-    numbers = {name: f"{getattr(item, name):,}" for name in ("expected", "received", "unchanged", "missing")}
+    numbers = {
+        name: f"{getattr(item, name):,}" for name in ("expected", "received", "unchanged", "estimated", "missing")
+    }
     output.print_paragraphs([words("completeness.sum", percent=percent(item), **numbers)])
     if item.reasons:
         typer.echo()

@@ -101,7 +101,7 @@ def test_a_device_is_a_strip_a_sum_and_its_reasons(cloud: Cloud) -> None:
     hours = "".join(line.split()[1] for line in done.stdout.splitlines() if line.startswith("20"))
     at = BEGIN // HOUR_MS % 24
     assert [hours[(at + hour) % 24 + 24 * ((at + hour) // 24)] for hour in range(3)] == ["█", "▆", "█"]
-    assert "88.89 % complete: 180 values due, 160 received, 0 unchanged, 20 missing." in done.stdout
+    assert "88.89 % complete: 180 values due, 160 received, 0 unchanged, 0 as means, 20 missing." in done.stdout
     assert "the device gave no answer, or did not report" in done.stdout
     told = lentera(cloud, "completeness", "meter-1", *SPAN, LENTERA_LANG="id").stdout
     assert "88.89 % lengkap" in told

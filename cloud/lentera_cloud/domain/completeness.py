@@ -1,8 +1,9 @@
 """How complete the readings of a device are, hour by hour: what was due, what is stored, and why the rest is not. Pure.
 
-Of each quantity and hour, `expected` values are due. Each of them is stored (`received`), was left out because it had
-not changed (`unchanged`), has a stand-in (`estimated`), or is `missing` for one of `reasons`; the four always add up to
-`expected`, and the reasons to `missing`. What the gateway counted is believed before what the paces let expect.
+Of each quantity and hour, `expected` values are due. Each of them is stored (`received`), is stored as a mean of
+several (`estimated`), was left out because it had not changed (`unchanged`), or is `missing` for one of `reasons`; the
+four always add up to `expected`, and the reasons to `missing`. What the gateway counted is believed before what the
+paces let expect.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+
+from lentera_cloud.domain.completeness_sum import Completeness, added
+from lentera_model.quantities import CATALOGUE, Kind
 
 HOUR_MS: Final = 3_600_000
 ANYTHING: Final = "*"
@@ -24,6 +28,14 @@ SILENT: Final = "silent"
 ON_THE_WAY: Final = "on_the_way"
 """The gateway is not connected or has not delivered everything yet: the values may still come."""
 UNKNOWN: Final = "unknown"
+QUOTA: Final = "quota"
+_REDUCING: Final = frozenset({QUOTA, "journal_thinned"})
+"""Known gaps that take some values of a quantity and leave those of others in full."""
+_MOMENTS: Final = frozenset(name for name, found in CATALOGUE.items() if found.kind is Kind.INSTANTANEOUS)
+_AVERAGED: Final = frozenset(name for name in _MOMENTS if CATALOGUE[name].unit != "deg" and not name.endswith("_max"))
+"""Of angles and of maxima that a meter holds a quota's step sends the newest, as it was read."""
+_COUNTERS_TOO_S: Final = 900
+"""A quota gap of a finer detail leaves all but instantaneous quantities in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +64,15 @@ class ReadCount:
         answered: brought a value, stored or left out as unchanged.
         missed: reason -> reads that brought none.
         tallies: how many counts were added up.
+        taken: of `answered`, those told to have brought a value to store, of whichever quantity.
+        unchanged: of `answered`, those told to have brought unchanged values only. Of the others it is not told.
     """
 
     answered: int = 0
     missed: Mapping[str, int] = field(default_factory=dict)
     tallies: int = 1
+    taken: int = 0
+    unchanged: int = 0
 
     @property
     def expected(self) -> int:
@@ -66,7 +82,13 @@ class ReadCount:
     def __add__(self, other: ReadCount) -> ReadCount:
         """Add the counts of two parts of an hour."""
         missed = added(self.missed, other.missed)
-        return ReadCount(self.answered + other.answered, missed, self.tallies + other.tallies)
+        return ReadCount(
+            self.answered + other.answered,
+            missed,
+            self.tallies + other.tallies,
+            self.taken + other.taken,
+            self.unchanged + other.unchanged,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,76 +99,6 @@ class Absence:
     from_ms: int
     to_ms: int
     detail_s: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """The sum of any quantities, devices and hours.
-
-    Attributes:
-        declared: whether it is known of any of it how many values are due.
-        expected, received, unchanged, estimated, missing: see the module; `received` is never more than is due.
-        extra: stored beyond that: read by hand, or told more often than agreed.
-        unscheduled: stored where no number is due: events, and devices whose gateway does not tell its paces.
-        reasons: why `missing` are missing.
-    """
-
-    declared: bool = False
-    expected: int = 0
-    received: int = 0
-    unchanged: int = 0
-    estimated: int = 0
-    missing: int = 0
-    extra: int = 0
-    unscheduled: int = 0
-    reasons: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def share(self) -> float | None:
-        """The part of what is due that is there or known to be unchanged, 0 to 1; None where nothing is due."""
-        return None if not self.expected else (self.expected - self.missing) / self.expected
-
-    def times(self, number: int) -> Completeness:
-        """Return the sum of so many of the same."""
-        if number == 1:
-            return self
-        reasons = {reason: count * number for reason, count in self.reasons.items()}
-        return Completeness(
-            self.declared,
-            self.expected * number,
-            self.received * number,
-            self.unchanged * number,
-            self.estimated * number,
-            self.missing * number,
-            self.extra * number,
-            self.unscheduled * number,
-            reasons,
-        )
-
-    def __add__(self, other: Completeness) -> Completeness:
-        """Add two sums."""
-        return Completeness(
-            self.declared or other.declared,
-            self.expected + other.expected,
-            self.received + other.received,
-            self.unchanged + other.unchanged,
-            self.estimated + other.estimated,
-            self.missing + other.missing,
-            self.extra + other.extra,
-            self.unscheduled + other.unscheduled,
-            added(self.reasons, other.reasons) if other.reasons else self.reasons,
-        )
-
-
-NOTHING: Final = Completeness()
-
-
-def added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    """Add counts by reason."""
-    found = dict(one)
-    for reason, count in other.items():
-        found[reason] = found.get(reason, 0) + count
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +145,19 @@ class _Due:
     most: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What is stored of a quantity: `count` values; the `best` of its pace has so many, all of its pace `values`.
+
+    Under a quota those of a quantity that `is_mean` are means.
+    """
+
+    count: int
+    best: int
+    values: int
+    is_mean: bool
+
+
 def hour_of(facts: HourFacts) -> dict[str, Completeness]:
     """Return how complete each quantity of a device is in an hour; every quantity that is due or stored is there."""
     return {name: one for names, one in groups_of(facts) for name in names}
@@ -202,15 +167,25 @@ def groups_of(facts: HourFacts) -> list[tuple[list[str], Completeness]]:
     """Return the same with quantities of equal counts together: most of a device's are."""
     found: list[tuple[list[str], Completeness]] = []
     received, scheduled = facts.received, set[str]()
+    has_quota = any(absence.reason == QUOTA for absence in facts.absences)
     for due, names in _due(tuple(_in_force(facts)), facts.quantities):
         scheduled.update(names)
-        alike: dict[int, list[str]] = {}
+        alike: dict[tuple[int, bool, bool], list[str]] = {}
         for name in names:
-            alike.setdefault(received.get(name, 0), []).append(name)
-        best = max(alike)
-        found += [(same, _judge(due, count, best, facts)) for count, same in alike.items()]
+            place = received.get(name, 0), not has_quota or name in _MOMENTS, has_quota and name in _AVERAGED
+            alike.setdefault(place, []).append(name)
+        best = max(count for count, _, _ in alike)
+        values = sum(count * len(same) for (count, _, _), same in alike.items())
+        for (count, is_moment, is_mean), same in alike.items():
+            gaps = [one for one in facts.absences if is_moment or not _leaves_in_full(one)]
+            found.append((same, _judge(due, _Stored(count, best, values, is_mean), gaps, facts)))
     found += [([name], Completeness(unscheduled=count)) for name, count in received.items() if name not in scheduled]
     return found
+
+
+def _leaves_in_full(absence: Absence) -> bool:
+    """Tell whether counters and states are not concerned."""
+    return absence.reason == QUOTA and 0 < absence.detail_s < _COUNTERS_TOO_S
 
 
 def _in_force(facts: HourFacts) -> Iterator[tuple[PaceVersion, int, int]]:
@@ -258,21 +233,22 @@ def _due_of(parts: tuple[tuple[Pace, int, int], ...]) -> _Due:
     )
 
 
-def _judge(due: _Due, received: int, best: int, facts: HourFacts) -> Completeness:
-    expected, reads = _expected(due, received, facts)
+def _judge(due: _Due, of: _Stored, gaps: Sequence[Absence], facts: HourFacts) -> Completeness:
+    expected, reads = _expected(due, of.count, facts)
     possible = reads.answered + expected - reads.expected
-    unchanged = 0
-    if due.heartbeat_ms and (reads.tallies or received):
-        unchanged = _unchanged(due, reads.answered if reads.tallies else expected, received)
-    stored = min(received, possible)
-    unchanged = min(unchanged, possible - stored)
+    stored = min(of.count, possible)
+    unchanged = min(_unchanged(due, expected, reads, of, _doubtful(due, gaps, facts, reads)), possible - stored)
+    estimated = min(stored, _means(due, gaps, facts)) if of.is_mean else 0
     missing = expected - stored - unchanged
     reasons = dict(reads.missed)
     rest = missing - sum(reasons.values())
     if rest:
-        not_given = 0 if due.heartbeat_ms else max(0, min(best, possible) - stored)
-        _explain(reasons, rest, [(NOT_GIVEN, not_given), *_explanations(due, facts, told=bool(reads.tallies))])
-    return Completeness(True, expected, stored, unchanged, 0, missing, received - stored, 0, reasons)
+        not_given = 0 if due.heartbeat_ms else max(0, min(of.best, possible) - stored)
+        known = _explanations(due, gaps, facts, told=bool(reads.tallies))
+        surest = sorted([(NOT_GIVEN, not_given), *known], key=lambda one: one[0] not in _REDUCING)
+        _explain(reasons, rest, surest)
+    received, extra = stored - estimated, of.count - stored
+    return Completeness(True, expected, received, unchanged, estimated, missing, extra, 0, reasons)
 
 
 def _expected(due: _Due, received: int, facts: HourFacts) -> tuple[int, ReadCount]:
@@ -295,21 +271,73 @@ def _expected(due: _Due, received: int, facts: HourFacts) -> tuple[int, ReadCoun
     return (reads.expected if reads.expected >= planned - 1 else planned), reads
 
 
-def _unchanged(due: _Due, answered: int, received: int) -> int:
-    """Return how many answers were left out, as far as the values stored prove it: one at least in each heartbeat."""
+def _unchanged(due: _Due, expected: int, reads: ReadCount, of: _Stored, doubtful: tuple[int, int]) -> int:
+    """Return how many answers were left out: told, or outside doubtful times; proved by heartbeats in either case.
+
+    A read that was taken for another quantity may have left this one out. But where all the quantities together have
+    fewer values than reads were taken, some reads are not here.
+    """
+    if not due.heartbeat_ms or not (reads.tallies or of.count):
+        return 0
+    answered = reads.answered if reads.tallies else expected
+    doubtful_reads, left = doubtful
+    outside = max(0, min(answered, expected - sum(reads.missed.values()) - doubtful_reads))
+    stored_outside = max(0, of.count - left)
+    lost = max(0, reads.taken - of.values)
+    told = min(reads.unchanged, _proved(due, answered, of.count))
+    untold = max(0, outside - reads.unchanged - stored_outside - lost)
+    return told + min(untold, _proved(due, outside, stored_outside))
+
+
+def _proved(due: _Due, answered: int, received: int) -> int:
+    """Return how many answers may have been left out so that a value came in each heartbeat.
+
+    Counts of an hour do not say where in it the values lie: they are taken to lie evenly, with one in each hour beside.
+    """
     heartbeats = answered * due.every_ms // (due.heartbeat_ms + due.every_ms)
     if received >= heartbeats:
         return max(0, answered - received)
     return max(0, answered * received // heartbeats - received)
 
 
-def _explanations(due: _Due, facts: HourFacts, *, told: bool) -> Iterator[tuple[str, int]]:
-    """Yield (reason, the most values that it can explain), the surest first."""
-    for absence in facts.absences:
-        share_ms = _overlap_ms(facts, absence.from_ms, absence.to_ms)
+def _doubtful(due: _Due, gaps: Sequence[Absence], facts: HourFacts, reads: ReadCount) -> tuple[int, int]:
+    """Return how many reads fall into times of which values are missing or may still come, and the values left there.
+
+    Of a gap nothing is taken to be left but what its detail says.
+    """
+    times = [(gap.from_ms, gap.to_ms) for gap in gaps]
+    times.append((facts.on_the_way_from_ms, facts.until_ms))
+    if facts.silent_from_ms is not None and not reads.tallies:
+        times.append((facts.silent_from_ms, facts.until_ms))
+    count, seen_ms = 0, facts.from_ms
+    for from_ms, to_ms in sorted(times):
+        share_ms = _overlap_ms(facts, max(from_ms, seen_ms), to_ms)
         if share_ms > 0:
-            left = share_ms // (absence.detail_s * 1000) if absence.detail_s else 0
-            yield absence.reason, max(0, share_ms // due.every_ms + 1 - left)
+            count += -(-share_ms // due.every_ms)
+            seen_ms = to_ms
+    return count, sum(_left(gap, _overlap_ms(facts, gap.from_ms, gap.to_ms)) for gap in gaps)
+
+
+def _means(due: _Due, gaps: Sequence[Absence], facts: HourFacts) -> int:
+    """Return how many means a quota has room for; a mean of a single value is that value."""
+    return sum(
+        -(-max(0, _overlap_ms(facts, gap.from_ms, gap.to_ms)) // (gap.detail_s * 1000))
+        for gap in gaps
+        if gap.reason == QUOTA and gap.detail_s * 1000 > due.every_ms
+    )
+
+
+def _left(gap: Absence, share_ms: int) -> int:
+    """Return how many values a gap has left in so much of its time."""
+    return max(0, share_ms) // (gap.detail_s * 1000) if gap.detail_s else 0
+
+
+def _explanations(due: _Due, gaps: Sequence[Absence], facts: HourFacts, *, told: bool) -> Iterator[tuple[str, int]]:
+    """Yield (reason, the most values that it can explain), the surest first."""
+    for gap in gaps:
+        share_ms = _overlap_ms(facts, gap.from_ms, gap.to_ms)
+        if share_ms > 0:
+            yield gap.reason, max(0, share_ms // due.every_ms + 1 - _left(gap, share_ms))
     late_ms = _overlap_ms(facts, facts.on_the_way_from_ms, facts.until_ms)
     if late_ms > 0:
         yield ON_THE_WAY, late_ms // due.every_ms + 1

@@ -34,7 +34,10 @@ def read_count(row: TallyRow) -> ReadCount:
     untold = row.expected - answered - sum(missed.values())
     if untold > 0:
         missed[UNKNOWN] = missed.get(UNKNOWN, 0) + untold
-    return ReadCount(answered, {reason: count for reason, count in missed.items() if count})
+    missed = {reason: count for reason, count in missed.items() if count}
+    if row.device == EVERY_DEVICE:  # its `taken` are all that were answered
+        return ReadCount(answered, missed)
+    return ReadCount(answered, missed, taken=row.taken, unchanged=row.unchanged)
 
 
 class TallyIndex:

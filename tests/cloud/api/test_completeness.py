@@ -160,6 +160,32 @@ async def test_a_known_gap_explains_what_no_tally_counts(street):
     assert [step["reasons"] for step in item["steps"]] == [{"power_cut": 120}, {"unknown": 120}]
 
 
+async def test_a_lost_value_of_a_device_that_tells_changes_only_is_not_taken_for_unchanged(street):
+    """From the gateway's words to the answer: its count, its heartbeat, its known gaps and what is on the way."""
+    registry, hour = street.cloud.registry, HOUR + 3 * HOUR_MS
+    row = DeviceRow("stabat", "rare-1", "rare-1", "meter", "p", "gw-1", "b", "1", HOUR - HOUR_MS)
+    await registry.devices.upsert("stabat", [row])
+    paces = {"rare-1": [Pace(MINUTE, heartbeat_ms=15 * MINUTE)]}
+    await registry.tallies.note_paces("stabat", "gw-1", paces, HOUR - HOUR_MS)
+    told = [TallyRow("*", MINUTE, 60, 60), TallyRow("rare-1", MINUTE, 60, 10, 50), TallyRow("*", MINUTE, 60, 60)]
+    for number, one in enumerate(told):
+        await registry.tallies.add("stabat", HourTally("gw-1", 1, 10 + number, hour + number * HOUR_MS, (one,)))
+        await write(street, "rare-1", range(180 + 60 * number, 240 + 60 * number, 15), power_active_total=1.0)
+    gap = KnownGap("gw-1", 2, 1, "refused", hour + 2 * HOUR_MS, hour + 2 * HOUR_MS + 40 * MINUTE, hour)
+    await registry.gaps.add("stabat", gap, hour)
+    path = f"/v1/completeness?device=rare-1&step=hour&from={to_wire(hour)}&to={to_wire(hour + 3 * HOUR_MS)}"
+
+    async def steps() -> list[tuple]:
+        (item,) = (await street("GET", path)).json()["items"]
+        return [(step["received"], step["unchanged"], step["reasons"]) for step in item["steps"]]
+
+    assert await steps() == [(4, 56, {}), (4, 50, {"unknown": 6}), (4, 16, {"refused": 40})]
+    backlog = Backlog(500, hour + 30 * MINUTE, street.cloud.clock.at_ms)
+    await registry.tallies.note_backlog("stabat", "gw-1", backlog)
+    late = await steps()
+    assert late[:2] == [(4, 26, {"on_the_way": 30}), (4, 50, {"on_the_way": 6})]
+
+
 async def test_what_is_younger_than_the_gateways_backlog_is_on_the_way(street):
     registry, now = street.cloud.registry, HOUR + 24 * HOUR_MS
     begin = now - 2 * HOUR_MS

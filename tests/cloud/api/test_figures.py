@@ -71,8 +71,19 @@ async def test_the_last_full_hour_of_each_device(later):
     assert found["lentera_hour_start_seconds"] == {frozenset(): (HOUR + 2 * HOUR_MS) / 1000}
     assert found["lentera_hour_expected_values"] == {of(device="lamp-1"): 60, of(device="meter-1"): 120}
     assert found["lentera_hour_received_values"] == {of(device="lamp-1"): 20, of(device="meter-1"): 120}
+    assert found["lentera_hour_estimated_values"] == {of(device="lamp-1"): 0, of(device="meter-1"): 0}
     assert found["lentera_hour_unchanged_values"] == {of(device="lamp-1"): 0, of(device="meter-1"): 0}
     assert found["lentera_hour_missing_values"] == {of(device="lamp-1", reason="silent"): 40}
+
+
+async def test_means_under_a_quota_are_told_apart(later):
+    gap = KnownGap("gw-1", 2, 2, "quota", HOUR + 2 * HOUR_MS, HOUR + 3 * HOUR_MS, HOUR + 2 * HOUR_MS, detail_s=900)
+    await later.cloud.registry.gaps.add("stabat", gap, NOW)
+    found = await scraped(later)
+    meter = of(device="meter-1")
+    assert found["lentera_hour_estimated_values"][meter] == 2 * 4  # two quantities, four quarters of an hour
+    parts = ("received", "estimated", "unchanged")
+    assert sum(found[f"lentera_hour_{part}_values"][meter] for part in parts) == 120
 
 
 async def test_how_fresh_the_readings_of_each_gateway_are(later):

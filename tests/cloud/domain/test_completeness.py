@@ -10,13 +10,13 @@ from lentera_cloud.domain.completeness import (
     ANYTHING,
     HOUR_MS,
     Absence,
-    Completeness,
     HourFacts,
     Pace,
     PaceVersion,
     ReadCount,
     hour_of,
 )
+from lentera_cloud.domain.completeness_sum import Completeness
 
 MINUTE = 60_000
 TEN_SECONDS = (PaceVersion(0, (Pace(10_000),)),)
@@ -140,25 +140,6 @@ def test_table(name: str) -> None:
     assert found.reasons == reasons
 
 
-HEARTBEAT = (PaceVersion(0, (Pace(10_000, heartbeat_ms=900_000),)),)
-
-
-@pytest.mark.parametrize(
-    ("changes", "unchanged", "missing"),
-    [
-        ({"received": stored(20), "reads": {10_000: ReadCount(360)}}, 340, 0),
-        ({"received": stored(20), "reads": {10_000: ReadCount(300, {"silent": 60})}}, 280, 60),
-        ({"received": stored(4)}, 356, 0),
-        ({"received": stored(1)}, 119, 240),  # one heartbeat of three: a third of the hour is proved
-        ({"received": {}}, 0, 360),
-        ({"received": {}, "reads": {10_000: ReadCount(360)}}, 0, 360),  # read, but no heartbeat has come yet
-    ],
-)
-def test_a_value_left_out_is_unchanged_only_where_heartbeats_prove_it(changes, unchanged: int, missing: int) -> None:
-    found = of(hour(versions=HEARTBEAT, **changes))
-    assert (found.unchanged, found.missing) == (unchanged, missing)
-
-
 def test_a_value_that_the_device_leaves_out_of_its_answers_was_not_given() -> None:
     two = frozenset({"power_active_total", "frequency"})
     found = hour_of(hour(quantities=two, received={"frequency": 360, "power_active_total": 100}))
@@ -235,7 +216,11 @@ counts = st.integers(0, 800)
 reason_counts = st.dictionaries(st.sampled_from(["silent", "bus_down", "skipped"]), st.integers(1, 400))
 moments = st.integers(at(-30), at(90))
 absences = st.builds(
-    Absence, st.sampled_from(["stopped", "killed", "quota"]), moments, moments, st.sampled_from([0, 60, 900])
+    Absence,
+    st.sampled_from(["stopped", "killed", "quota", "journal_thinned"]),
+    moments,
+    moments,
+    st.sampled_from([0, 60, 900]),
 )
 pace_lists = st.lists(
     st.builds(
@@ -252,7 +237,8 @@ pace_lists = st.lists(
     st.lists(st.builds(PaceVersion, moments, pace_lists), max_size=3),
     st.dictionaries(st.sampled_from(["power_active_total", "frequency", "level_commanded_percent"]), counts),
     st.dictionaries(
-        st.sampled_from([7_000, 10_000, 60_000]), st.builds(ReadCount, counts, reason_counts, st.integers(1, 3))
+        st.sampled_from([7_000, 10_000, 60_000]),
+        st.builds(ReadCount, counts, reason_counts, st.integers(1, 3), counts, counts),
     ),
     st.lists(absences, max_size=3),
     st.none() | moments,
@@ -267,6 +253,7 @@ def test_the_parts_always_add_up(versions, received, reads, gaps, silent, late, 
     for one in (*found.values(), total):
         assert one.expected == one.received + one.unchanged + one.estimated + one.missing
         assert sum(one.reasons.values()) == one.missing
-        assert min(one.expected, one.received, one.unchanged, one.missing, one.extra, *one.reasons.values(), 0) == 0
+        parts = (one.expected, one.received, one.unchanged, one.estimated, one.missing, one.extra)
+        assert min(*parts, *one.reasons.values(), 0) == 0
         assert one.share is None or 0 <= one.share <= 1
-    assert total.received + total.extra + total.unscheduled == sum(received.values())
+    assert total.received + total.estimated + total.extra + total.unscheduled == sum(received.values())

@@ -137,10 +137,7 @@ async def gather(sources: Sources, tenant: str, devices: Sequence[DeviceRow], ho
         {device: lately_given(values) for device, values in known.items()},
         versions,
         TallyIndex(tallies),
-        {
-            device: [Absence(one.reason, one.from_ms, one.to_ms, one.detail_s) for one in of]
-            for device, of in gaps.items()
-        },
+        {device: [_absence(one) for one in of] for device, of in gaps.items()},
         {
             row.gateway_id: on_the_way_from_ms(row, linked.get(row.gateway_id), backlogs.get(row.gateway_id), now_ms)
             for row in rows

@@ -76,7 +76,8 @@ def _of_hour(hour_ms: int, items: Iterable[Item]) -> list[Figure]:
     return [
         Figure("lentera_hour_start_seconds", "Which hour the figures lentera_hour_* are of.", start, "gauge"),
         Figure("lentera_hour_expected_values", "Values that were due in the hour.", each("expected"), "gauge"),
-        Figure("lentera_hour_received_values", "Of these, stored.", each("received"), "gauge"),
+        Figure("lentera_hour_received_values", "Of these, stored as read.", each("received"), "gauge"),
+        Figure("lentera_hour_estimated_values", "Of these, stored as means.", each("estimated"), "gauge"),
         Figure("lentera_hour_unchanged_values", "Of these, left out as unchanged.", each("unchanged"), "gauge"),
         Figure("lentera_hour_missing_values", "Of these, missing, by reason.", missing, "gauge"),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lentera_cloud.domain.completeness import Completeness
+from lentera_cloud.domain.completeness_sum import Completeness
 from lentera_cloud.features.completeness.asking import By, Question, Step
 from lentera_cloud.features.completeness.service import Answer, Item
 from lentera_cloud.kit.times import to_wire
@@ -38,10 +38,14 @@ class CountsOut(BaseModel):
         description="How many values were due; null where no gateway has told how often it reads (an old one).",
         examples=[360],
     )
-    received: int = Field(description="Of these, stored; never more than `expected`.", examples=[342])
-    unchanged: int = Field(description="Of these, read and left out because they had not changed.", examples=[0])
+    received: int = Field(description="Of these, stored as read; never more than `expected`.", examples=[342])
+    unchanged: int = Field(
+        description="Of these, read and left out because they had not changed: as far as the gateway counted them, or "
+        "outside known gaps and what is on the way, and as stored heartbeats prove.",
+        examples=[0],
+    )
     estimated: int = Field(
-        description="Of these, filled by an estimate. 0 as long as nothing estimates; readings of doubtful quality "
+        description="Of these, stored as a mean of several reads, under a quota. Readings of doubtful quality "
         "(suspect, stale, implausible, device_fault) were read and count as received.",
         examples=[0],
     )

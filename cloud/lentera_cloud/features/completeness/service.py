@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lentera_cloud.domain.completeness import NOTHING, Completeness, groups_of
+from lentera_cloud.domain.completeness import groups_of
+from lentera_cloud.domain.completeness_sum import NOTHING, Completeness
 from lentera_cloud.domain.problems import ProblemCode
 from lentera_cloud.features.completeness.asking import MAX_DEVICE_HOURS, Question, Request, question, too_much
 from lentera_cloud.features.completeness.facts import Facts, Sources, gather
