@@ -4,7 +4,7 @@ Every method takes the tenant first, except the look-ups that establish who is s
 worker. Every one raises :class:`lentera_cloud.ports.StoreUnavailableError` when the database cannot be reached.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from lentera_cloud.domain.conflicts import Conflict
@@ -177,8 +177,10 @@ class Receipts(Protocol):
         """The sequence numbers of that boot epoch which are stored."""
         ...
 
-    async def add(self, tenant: str, keys: Iterable[BatchKey], now_ms: int) -> None:
-        """Note in one transaction that these batches are stored; neighbours are merged. Repeats are no error."""
+    async def add(
+        self, tenant: str, keys: Iterable[BatchKey], now_ms: int, newest: Mapping[BatchKey, int] | None = None
+    ) -> None:
+        """Note that these batches are stored, and of each its newest reading's time. Repeats are no error."""
         ...
 
     async def ranges(self, tenant: str, gateway_id: str, epochs: int) -> list[ReceiptRange]:

@@ -56,6 +56,18 @@ async def test_a_gap_is_noted_and_shown(site):
     assert 'lentera_known_gap_seconds_total{gateway="gw-1",reason="stopped"} 3600' in metrics
 
 
+async def test_a_power_cut_is_narrowed_by_what_the_gateway_brought_before_it(site):
+    at_ms = now_ms() // 1000 * 1000
+    async with open_link(site.url, site.board) as link:
+        await greet(link)
+        rows = [("meter-1", at_ms - back_ms, {"frequency": 50.0}) for back_ms in (900_000, 600_000)]
+        await link.bring(site.board.sealed(*rows, sequence=1, epoch=6))
+        await link.say(GapReport(7, 1, "power_cut", at_ms - 3_600_000, at_ms, [], 0, 0, 70_000))
+        await link.hear(Noted)
+    (one,) = (await site.client.get("/v1/gaps")).json()["items"]
+    assert (one["from"], one["told_from"]) == (to_wire(at_ms - 670_000), to_wire(at_ms - 3_600_000))
+
+
 async def test_a_gap_with_its_ends_swapped_covers_the_same_time(site):
     at_ms = now_ms() // 1000 * 1000
     async with open_link(site.url, site.board) as link:

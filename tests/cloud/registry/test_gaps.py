@@ -32,9 +32,14 @@ async def city(registry: SqlRegistry) -> SqlRegistry:
     return registry
 
 
-async def stored(city: SqlRegistry, epoch: int, *sequences: int, newest_ms: int, device: str = "m1") -> None:
-    await city.receipts.add("stabat", [BatchKey("gw-1", epoch, number) for number in sequences], NOW)
+async def stored(
+    city: SqlRegistry, epoch: int, *sequences: int, newest_ms: int, device: str = "m1", gateway: str = "gw-1"
+) -> None:
+    """Store some batches of an epoch; the last has the newest reading."""
+    keys = [BatchKey(gateway, epoch, number) for number in sequences]
     await city.spans.claim("stabat", [StoredSpan(device, epoch, newest_ms - 60_000, newest_ms)], NOW)
+    newest = {key: newest_ms - 1000 * behind for behind, key in enumerate(reversed(keys))}
+    await city.receipts.add("stabat", keys, NOW, newest)
 
 
 async def test_a_gap_told_twice_is_one_as_it_was_noted_first(city):
@@ -99,6 +104,42 @@ async def test_the_newest_stored_reading_sharpens_a_power_cut(city):
     await city.gaps.add("stabat", CUT, NOW)
     (row,) = await city.gaps.find("stabat", ALL)
     assert row.gap == replace(CUT, from_ms=NOW - 71_000)
+
+
+async def test_batches_that_come_one_by_one_keep_the_newest(city):
+    await stored(city, 6, 1, newest_ms=NOW - 9_000)
+    await stored(city, 6, 3, newest_ms=NOW - 1_000)
+    await stored(city, 6, 2, newest_ms=NOW - 5_000)
+    await stored(city, 6, 1, newest_ms=NOW - 30_000)
+    await city.gaps.add("stabat", CUT, NOW)
+    (row,) = await city.gaps.find("stabat", ALL)
+    assert row.gap.from_ms == NOW - 71_000
+
+
+async def test_what_another_gateway_brought_of_a_device_that_moved_in_proves_nothing(city):
+    await stored(city, 6, 1, newest_ms=NOW - 50 * 60_000)
+    await stored(city, 3, 1, newest_ms=NOW - 1_000, device="m3", gateway="gw-2")
+    moved = DeviceRow("stabat", "m3", "m3", "meter", "p", "gw-1", "b", "1", NOW)
+    await city.devices.upsert("stabat", [moved])
+    await city.gaps.add("stabat", CUT, NOW)
+    (row,) = await city.gaps.find("stabat", ALL)
+    assert row.gap.from_ms == NOW - 50 * 60_000 - 70_000
+
+
+async def test_what_is_claimed_and_has_no_receipt_proves_nothing(city):
+    await stored(city, 6, 1, newest_ms=NOW - 50 * 60_000)
+    await city.spans.claim("stabat", [StoredSpan("m1", 6, NOW - 60_000, NOW - 1_000)], NOW)
+    await city.gaps.add("stabat", CUT, NOW)
+    (row,) = await city.gaps.find("stabat", ALL)
+    assert row.gap.from_ms == NOW - 50 * 60_000 - 70_000
+
+
+async def test_receipts_of_an_older_version_narrow_nothing(city):
+    await city.receipts.add("stabat", [BatchKey("gw-1", 6, 1)], NOW)
+    await city.spans.claim("stabat", [StoredSpan("m1", 6, NOW - 60_000, NOW - 1_000)], NOW)
+    await city.gaps.add("stabat", CUT, NOW)
+    (row,) = await city.gaps.find("stabat", ALL)
+    assert row.gap == CUT
 
 
 async def test_where_older_batches_are_missing_nothing_is_sharpened(city):

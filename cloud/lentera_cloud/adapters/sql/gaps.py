@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import upsert
 from lentera_cloud.adapters.sql.scope import number_of, rows_of
-from lentera_cloud.adapters.sql.tables import device, receipt_range, stored_span
+from lentera_cloud.adapters.sql.tables import device, receipt_range
 from lentera_cloud.adapters.sql.tables import known_gap as table
 from lentera_cloud.domain.gaps import POWER_CUT, KnownGap, sharpened
 from lentera_cloud.ports import GapCount, GapQuery, GapRow
@@ -75,9 +75,11 @@ def _within(from_ms: int, to_ms: int) -> list[ColumnElement[bool]]:
 
 
 async def _newest_before(connection: AsyncConnection, tenant: str, gap: KnownGap) -> int | None:
-    """Return the time of the newest reading stored of a gateway's epochs before a gap's end.
+    """Return the time of the newest reading that a gateway's own batches of earlier epochs had before a gap's end.
 
-    None where a batch of the last of these epochs is not stored while a later one is: it may have been lost too.
+    Only batches with a receipt count: another gateway's readings of the same devices prove nothing of this one, nor do
+    times that are claimed for readings which the store may not have. None where a batch of the last of these epochs is
+    not stored while a later one is: it may have been lost too.
     """
     ranges = rows_of(
         tenant, receipt_range, receipt_range.c.gateway_id == gap.gateway, receipt_range.c.epoch < gap.epoch
@@ -86,9 +88,8 @@ async def _newest_before(connection: AsyncConnection, tenant: str, gap: KnownGap
     rows = list(await connection.execute(last_two))
     if not rows or rows[0].first > 1 or (len(rows) > 1 and rows[1].epoch == rows[0].epoch):
         return None
-    mine = rows_of(tenant, device, device.c.gateway_id == gap.gateway).with_only_columns(device.c.device_id)
-    before = (stored_span.c.epoch < gap.epoch, stored_span.c.to_ms <= gap.to_ms, stored_span.c.device_id.in_(mine))
-    newest = rows_of(tenant, stored_span, *before).with_only_columns(func.max(stored_span.c.to_ms))
+    before_its_end = ranges.where(receipt_range.c.newest_ms <= gap.to_ms)
+    newest = before_its_end.with_only_columns(func.max(receipt_range.c.newest_ms))
     return (await connection.execute(newest)).scalar_one()
 
 

@@ -1,7 +1,7 @@
 """Receipts of stored batches and counts of refused readings in SQL."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -37,11 +37,13 @@ class SqlReceipts:
         async with self._database.read() as connection:
             return IntervalSet((row.first, row.last) for row in await connection.execute(statement))
 
-    async def add(self, tenant: str, keys: Iterable[BatchKey], now_ms: int) -> None:
+    async def add(
+        self, tenant: str, keys: Iterable[BatchKey], now_ms: int, newest: Mapping[BatchKey, int] | None = None
+    ) -> None:
         """See the port."""
-        sequences = defaultdict[tuple[str, int], list[int]](list)
+        sequences = defaultdict[tuple[str, int], dict[int, int | None]](dict)
         for key in keys:
-            sequences[key.gateway, key.epoch].append(key.sequence)
+            sequences[key.gateway, key.epoch][key.sequence] = (newest or {}).get(key)
         where = sorted(sequences)
         for at in range(0, len(where), _EPOCHS_A_WRITE):
             part = {one: sequences[one] for one in where[at : at + _EPOCHS_A_WRITE]}
@@ -108,23 +110,30 @@ class SqlReceipts:
 
 
 async def _merge(
-    connection: AsyncConnection, tenant: str, sequences: Mapping[tuple[str, int], Sequence[int]], now_ms: int
+    connection: AsyncConnection, tenant: str, sequences: Mapping[tuple[str, int], Mapping[int, int | None]], now_ms: int
 ) -> None:
-    """Write the ranges that touch these numbers of some gateways' epochs anew, merged."""
+    """Write the ranges that touch these numbers (each with its newest reading's time) anew, merged."""
     names = sorted({gateway_id for gateway_id, _ in sequences})
     # One order for all, so that no two wait for each other.
     locked = rows_of(tenant, gateway, gateway.c.gateway_id.in_(names)).order_by(gateway.c.gateway_id).with_for_update()
     await connection.execute(locked)
     touching = or_(*(_touching(*where, numbers) for where, numbers in sequences.items()))
     before = defaultdict[tuple[str, int], list[tuple[int, int]]](list)
+    times = {where: dict(numbers) for where, numbers in sequences.items()}
     for row in await connection.execute(rows_of(tenant, receipt_range, touching)):
         before[row.gateway_id, row.epoch].append((row.first, row.last))
+        known = times[row.gateway_id, row.epoch]
+        known[row.first] = _newest((row.newest_ms, known.get(row.first)))
     rows: list[dict[str, Any]] = []
     for (gateway_id, epoch), numbers in sequences.items():
         merged = IntervalSet(before[gateway_id, epoch])
         merged.update(numbers)
         common = {"tenant": tenant, "gateway_id": gateway_id, "epoch": epoch, "changed_at_ms": now_ms}
         rows += [common | {"first": first, "last": last} for first, last in merged]
+        for row in rows[-len(merged) :]:
+            row["newest_ms"] = _newest(
+                ms for number, ms in times[gateway_id, epoch].items() if row["first"] <= number <= row["last"]
+            )
     kept = {(row["gateway_id"], row["epoch"], row["first"]) for row in rows}
     swallowed = [
         and_(receipt_range.c.gateway_id == one[0], receipt_range.c.epoch == one[1], receipt_range.c.first == first)
@@ -134,10 +143,14 @@ async def _merge(
     ]
     for at in range(0, len(swallowed), _EPOCHS_A_WRITE):
         await connection.execute(removal_of(tenant, receipt_range, or_(*swallowed[at : at + _EPOCHS_A_WRITE])))
-    await upsert(connection, receipt_range, rows, ("last", "changed_at_ms"))
+    await upsert(connection, receipt_range, rows, ("last", "changed_at_ms", "newest_ms"))
 
 
-def _touching(gateway_id: str, epoch: int, numbers: Sequence[int]) -> ColumnElement[bool]:
+def _newest(times: Iterable[int | None]) -> int | None:
+    return max((ms for ms in times if ms is not None), default=None)
+
+
+def _touching(gateway_id: str, epoch: int, numbers: Collection[int]) -> ColumnElement[bool]:
     return and_(
         receipt_range.c.gateway_id == gateway_id,
         receipt_range.c.epoch == epoch,

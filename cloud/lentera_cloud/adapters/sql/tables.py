@@ -156,6 +156,8 @@ receipt_range = Table(
     Column("first", BigInteger, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
     Column("changed_at_ms", BigInteger, nullable=False),
+    # Of the newest reading stored of these batches; NULL where only an older version noted any.
+    Column("newest_ms", BigInteger),
 )
 
 stored_span = Table(

@@ -256,7 +256,8 @@ class GroupWriter:
         if conflicts:  # before the receipts: once those are there, nobody brings the values again
             await self._registry.conflicts.add(self._tenant, conflicts, now_ms)
         if kept:
-            await self._registry.receipts.add(self._tenant, [pending.key for pending in kept], now_ms)
+            newest = {pending.key: ms for pending in kept if (ms := _newest_ms(pending)) is not None}
+            await self._registry.receipts.add(self._tenant, [pending.key for pending in kept], now_ms, newest)
         counts = [
             count
             for pending in group
@@ -274,6 +275,12 @@ class GroupWriter:
 
 def _devices(pending: Pending) -> int:
     return len({reading.device for reading in pending.readings}) or 1
+
+
+def _newest_ms(pending: Pending) -> int | None:
+    """Return the time of the newest reading of a batch that the store has."""
+    refused = {one.device for one in pending.store_refused}
+    return max((reading.at_ms for reading in pending.readings if reading.device not in refused), default=None)
 
 
 def _is_refused(parcel: _Parcel) -> bool:
