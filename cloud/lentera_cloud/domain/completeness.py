@@ -177,7 +177,7 @@ def groups_of(facts: HourFacts) -> list[tuple[list[str], Completeness]]:
         best = max(count for count, _, _ in alike)
         values = sum(count * len(same) for (count, _, _), same in alike.items())
         for (count, is_moment, is_mean), same in alike.items():
-            gaps = [one for one in facts.absences if is_moment or not _leaves_in_full(one)]
+            gaps = facts.absences if is_moment else [one for one in facts.absences if not _leaves_in_full(one)]
             found.append((same, _judge(due, _Stored(count, best, values, is_mean), gaps, facts)))
     found += [([name], Completeness(unscheduled=count)) for name, count in received.items() if name not in scheduled]
     return found
@@ -237,7 +237,9 @@ def _judge(due: _Due, of: _Stored, gaps: Sequence[Absence], facts: HourFacts) ->
     expected, reads = _expected(due, of.count, facts)
     possible = reads.answered + expected - reads.expected
     stored = min(of.count, possible)
-    unchanged = min(_unchanged(due, expected, reads, of, _doubtful(due, gaps, facts, reads)), possible - stored)
+    unchanged = 0
+    if due.heartbeat_ms and (reads.tallies or of.count):
+        unchanged = min(_unchanged(due, expected, reads, of, _doubtful(due, gaps, facts, reads)), possible - stored)
     estimated = min(stored, _means(due, gaps, facts)) if of.is_mean else 0
     missing = expected - stored - unchanged
     reasons = dict(reads.missed)
@@ -277,8 +279,6 @@ def _unchanged(due: _Due, expected: int, reads: ReadCount, of: _Stored, doubtful
     A read that was taken for another quantity may have left this one out. But where all the quantities together have
     fewer values than reads were taken, some reads are not here.
     """
-    if not due.heartbeat_ms or not (reads.tallies or of.count):
-        return 0
     answered = reads.answered if reads.tallies else expected
     doubtful_reads, left = doubtful
     outside = max(0, min(answered, expected - sum(reads.missed.values()) - doubtful_reads))
