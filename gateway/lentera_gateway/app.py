@@ -93,7 +93,7 @@ class Gateway:
         self._log = self._log.bind(gateway=config.gateway.id)
         self.keeper = ClockKeeper(BUILD_TIME_MS)
         self.devices = DeviceBook(device.id for device in config.devices)
-        self.reporter = ExceptionReporter(config.devices)
+        self.reporter = ExceptionReporter(config.devices, lambda: self.journal.shape is not None)
         self.updates = UpdateQueue()
         self.journal = Journal(
             config.gateway.id, self._boot_id, self.loaded.limits, monotonic_ms, self.wall_ms, lambda: self.keeper.fit

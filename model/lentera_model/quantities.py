@@ -208,6 +208,11 @@ CATALOGUE: Final[Mapping[str, Quantity]] = MappingProxyType({entry.name: entry f
 """Every quantity by its name."""
 
 
+def names_of(kind: Kind) -> frozenset[str]:
+    """Return the names of all quantities of a kind."""
+    return frozenset(name for name, found in CATALOGUE.items() if found.kind is kind)
+
+
 def quantity(name: str) -> Quantity:
     """Look a quantity up by its name.
 

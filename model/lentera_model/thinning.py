@@ -14,11 +14,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from lentera_model.quantities import CATALOGUE, Kind
+from lentera_model.quantities import CATALOGUE, Kind, names_of
 from lentera_model.readings import Quality, Sample
 
-_STATES: Final = frozenset(name for name, found in CATALOGUE.items() if found.kind is Kind.STATE)
-_MOMENTS: Final = frozenset(name for name, found in CATALOGUE.items() if found.kind is Kind.INSTANTANEOUS)
+_STATES: Final = names_of(Kind.STATE)
+_MOMENTS: Final = names_of(Kind.INSTANTANEOUS)
 _AVERAGED: Final = frozenset(name for name in _MOMENTS if CATALOGUE[name].unit != "deg" and not name.endswith("_max"))
 """The mean of angles on both sides of 180 degrees is none, and a maximum that a meter holds is its newest."""
 _Place = tuple[str, str, int]
@@ -130,8 +130,11 @@ def means(samples: Iterable[Sample], every_ms: int) -> list[Sample]:
     stamp. That sample's quality becomes the worst of the samples that gave values to its means. Angles and held maxima
     have no mean; of those the newest is kept. Names that the catalogue does not hold stay as they are.
 
+    Each value has the same weight, so a mean is one of the time only if all that was read is given: where values were
+    left out as unchanged, what changed for a second would weigh as much as what stood for a minute.
+
     Args:
-        samples: in the order in which they were read.
+        samples: in the order in which they were read, every read of the instantaneous quantities.
         every_ms: length of an interval.
     """
     thinning = NewestEach(every_ms, states=False)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from lentera_gateway.delivery.air import AirMeter
-from lentera_gateway.delivery.keeper import TOLD_AGAIN_MS, DeliveryKeeper
+from lentera_gateway.delivery.keeper import DeliveryKeeper
 from lentera_gateway.delivery.quota import COMMANDED, SHAPES, Step, step_of
 from lentera_gateway.delivery.rate import BacklogWindow, Bucket
 from lentera_gateway.journal import Journal, JournalLimits
@@ -56,7 +56,7 @@ def count(samples: list[Sample], name: str) -> int:
 
 @pytest.mark.parametrize(
     ("step", "moments", "counters", "states", "seal_s"),
-    [(Step.MEANS_60, 15, 90, 15, 300), (Step.MEANS_900, 1, 90, 15, 900), (Step.COUNTERS, 0, 1, 0, 900)],
+    [(Step.MEANS_60, 15, 90, 15, 300), (Step.MEANS_900, 1, 90, 15, 900), (Step.COUNTERS, 0, 90, 1, 900)],
 )
 def test_each_step_leaves_what_it_says(step, moments, counters, states, seal_s):
     shape = SHAPES[step]
@@ -68,6 +68,13 @@ def test_each_step_leaves_what_it_says(step, moments, counters, states, seal_s):
     assert shape.seal_age_ms == seal_s * 1000
     newest = max(one.values["energy_active_import"] for one in left if "energy_active_import" in one.values)
     assert newest == 1890
+
+
+def test_where_nothing_is_averaged_any_more_each_change_of_a_state_is_left():
+    given = [sample(at, "lamp-1", lamp_failure=float(30 <= at < 50), voltage_l1=230.0) for at in range(0, 60, 10)]
+    assert SHAPES[Step.COUNTERS].reduce(given) == [
+        sample(at, "lamp-1", lamp_failure=on) for at, on in ((0, 0.0), (30, 1.0), (50, 0.0))
+    ]
 
 
 def test_a_mean_has_the_worst_quality():
@@ -92,8 +99,8 @@ async def test_the_journal_seals_whole_intervals_of_what_a_step_leaves(tmp_path)
             sealed.append((at, batch))
     assert [at for at, _ in sealed] == [300, 600], "a step seals by its own age, also in live mode"
     first = list(decode(sealed[0][1].sealed).samples)
-    assert count(first, "frequency") == 6
-    assert count(first, "energy_active_import") == 31
+    assert count(first, "frequency") == 5
+    assert count(first, "energy_active_import") == 30
     await journal.close()
 
 
@@ -103,6 +110,10 @@ class Journalled:
     def __init__(self):
         self.shape: Shaping | None = None
         self.gaps = []
+
+    async def reshape(self, shape: Shaping | None) -> tuple[int, int]:
+        self.shape = shape
+        return 0, 0
 
     async def report_gap(self, *gap):
         self.gaps.append(gap)
@@ -132,16 +143,18 @@ async def test_each_stay_in_a_step_is_told_and_the_new_month_steps_back(tmp_path
     await it.tick(begin + 5_000, journal)
     it.air.add(5)
     await it.tick(begin + 9_000, journal)
-    await it.tick(begin + 9_000 + TOLD_AGAIN_MS, journal)
-    assert it.step is Step.COUNTERS
+    hour = begin // 3_600_000 * 3_600_000 + 3_600_000
+    for at in (hour - 1, hour, hour + 1_000):
+        await it.tick(at, journal)
+    assert (it.step, it.detail_s) == (Step.COUNTERS, 900)
     it.air.bytes, it.air.month = 0, date(2026, 12, 1)
-    await it.tick(begin + 9_500 + TOLD_AGAIN_MS, journal)
+    await it.tick(hour + 9_500, journal)
     assert (it.step, journal.shape) == (Step.FULL, None)
     assert journal.gaps == [
         ("quota", begin, begin + 5_000, (), 60),
         ("quota", begin + 5_000, begin + 9_000, (), 900),
-        ("quota", begin + 9_000, begin + 9_000 + TOLD_AGAIN_MS, (), 900),
-        ("quota", begin + 9_000 + TOLD_AGAIN_MS, begin + 9_500 + TOLD_AGAIN_MS, (), 900),
+        ("quota", begin + 9_000, hour, (), 0),
+        ("quota", hour, hour + 9_500, (), 0),
     ]
 
 

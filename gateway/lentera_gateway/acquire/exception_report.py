@@ -2,17 +2,24 @@
 
 The comparison is with the last value that was stored, not with the last one that was read: a slow drift would otherwise
 never be stored. Pure.
+
+While means are stored in the place of instantaneous values, those are not left out here: a mean is of all that was
+read. Nothing is then known to be stored as it was read, so the first value after that is stored again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec.structs import replace
 
 from lentera_model.config import DeviceConfig, ReportByException
+from lentera_model.quantities import Kind, names_of
 from lentera_model.readings import Quality, Sample
+
+_AVERAGED: Final = names_of(Kind.INSTANTANEOUS)
 
 
 @dataclass(slots=True)
@@ -36,8 +43,14 @@ class LastStored:
 class ExceptionReporter:
     """Remembers what was stored of each quantity, for the devices that report by exception."""
 
-    def __init__(self, devices: Iterable[DeviceConfig]) -> None:
-        """Begin with nothing stored: the first value of everything is."""
+    def __init__(self, devices: Iterable[DeviceConfig], means: Callable[[], bool] = lambda: False) -> None:
+        """Begin with nothing stored: the first value of everything is.
+
+        Args:
+            devices: some report by exception.
+            means: whether instantaneous quantities are reduced to means now, after this.
+        """
+        self._means = means
         self._rules = {device.id: device.report for device in devices if device.report is not None}
         self._stored: dict[str, dict[str, LastStored]] = {device: {} for device in self._rules}
         self.left_out = 0
@@ -60,8 +73,13 @@ class ExceptionReporter:
         if rule is None:
             return sample
         stored = self._stored[sample.device]
+        averaged = _AVERAGED if self._means() else frozenset[str]()
+        for name in averaged & sample.values.keys():
+            stored.pop(name, None)
         kept = {
-            name: value for name, value in sample.values.items() if self._is_news(sample, rule, stored, name, value)
+            name: value
+            for name, value in sample.values.items()
+            if name in averaged or self._is_news(sample, rule, stored, name, value)
         }
         if len(kept) == len(sample.values):
             return sample

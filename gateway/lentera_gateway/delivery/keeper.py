@@ -20,8 +20,9 @@ from lentera_model.protocol import SetDelivery
 from lentera_model.protocol.messages import Mode
 
 FILE_NAME: Final = "delivery.json"
-TOLD_AGAIN_MS: Final = 6 * 3_600_000
-"""A stay in a step that lasts is told in parts, so that the cloud knows why values are missing while it lasts."""
+_HOUR_MS: Final = 3_600_000
+"""A stay in a step that lasts is told by hours of UTC, as reads are: so the cloud knows why an hour misses values."""
+_ROUGHEST_S: Final = max(shape.detail_s for shape in SHAPES.values())
 _KEEP_AGAIN_MS: Final = 60_000
 """A card that refused is tried again this much later."""
 
@@ -30,6 +31,10 @@ class Told(Protocol):
     """What is used of the journal."""
 
     shape: Shaping | None
+
+    def reshape(self, shape: Shaping | None, /) -> Awaitable[tuple[int, int]]:
+        """Seal what waits, go on by another shape; from which stamp on that may be so, and up to which the old one."""
+        ...
 
     def report_gap(
         self, reason: str, from_ms: int, to_ms: int, devices: Sequence[str] = (), detail_s: int = 0, /
@@ -69,6 +74,7 @@ class DeliveryKeeper:
     monotonic_ms: Callable[[], int]
     bucket: Bucket = field(default_factory=Bucket)
     step: Step = Step.FULL
+    _began_ms: int = 0
     _kept: Kept = field(default_factory=Kept)
     _on_card: Kept = field(default_factory=Kept)
     _keep_at_ms: int = 0
@@ -97,8 +103,8 @@ class DeliveryKeeper:
 
     @property
     def detail_s(self) -> int:
-        """0 in full detail, else seconds a value."""
-        return 0 if self.shape is None else self.shape.detail_s
+        """0 in full detail, else seconds a value; the most there are also where no instantaneous value is left."""
+        return 0 if self.shape is None else self.shape.detail_s or _ROUGHEST_S
 
     def open(self) -> None:
         """Take up what was kept last; a copy that does not read is none."""
@@ -107,6 +113,7 @@ class DeliveryKeeper:
         if kept:
             self._file.keep_in_memory(msgspec.json.encode(self._kept))  # after a power cut there is none
         self.step = Step(self._kept.step) if self._kept.step in set(Step) else Step.FULL
+        self._began_ms = self.monotonic_ms()
         self._apply()
 
     def take(self, told: SetDelivery) -> None:
@@ -129,26 +136,40 @@ class DeliveryKeeper:
             wall_ms: Unix ms, None while the clock is not trusted: nothing can be told then.
             journal: where.
         """
+        offset_ms = None if wall_ms is None else wall_ms - self.monotonic_ms()
+        if offset_ms is not None and self.step and not self._kept.since_ms:
+            self._change(since_ms=self._began_ms + offset_ms)
         now = step_of(self.air.bytes, self.quota_bytes)
-        if wall_ms is not None:
-            await self._tell(now, wall_ms, journal)
         if now != self.step:
-            self.step = now
-            self._change(step=int(now), since_ms=wall_ms or 0)
-        elif self.step and not self._kept.since_ms and wall_ms is not None:
+            await self._step_to(now, offset_ms, journal)
+        elif self.step and wall_ms is not None and self._kept.since_ms // _HOUR_MS != wall_ms // _HOUR_MS:
+            await self._tell(wall_ms, journal)
             self._change(since_ms=wall_ms)
-        journal.shape = self.shape
+        if journal.shape is not self.shape:
+            await journal.reshape(self.shape)
         if self._kept != self._on_card and self.monotonic_ms() >= self._keep_at_ms:
             self._keep_on_card()
 
-    async def _tell(self, now: Step, wall_ms: int, journal: Told) -> None:
-        """Tell of the stay that ends, or of the part of it that has not been told."""
-        since_ms = self._kept.since_ms
-        if self.shape is None or not 0 < since_ms < wall_ms:
-            return
-        if now != self.step or wall_ms - since_ms >= TOLD_AGAIN_MS:
-            await journal.report_gap("quota", since_ms, wall_ms, (), self.shape.detail_s)
-            self._change(since_ms=wall_ms)
+    async def _step_to(self, now: Step, offset_ms: int | None, journal: Told) -> None:
+        """Let the journal change first: what the old step leaves out, and the new one, is known only then.
+
+        While the clock is not known a stay cannot be told: the next one's gap then begins where it began.
+        """
+        first_ms, last_ms = await journal.reshape(SHAPES.get(now))
+        if offset_ms is not None:
+            await self._tell(last_ms + offset_ms, journal)
+        if offset_ms is not None or self.step is Step.FULL:
+            self._began_ms = first_ms
+            since_ms = 0 if offset_ms is None or now is Step.FULL else first_ms + offset_ms
+        else:
+            since_ms = self._kept.since_ms
+        self.step = now
+        self._change(step=int(now), since_ms=since_ms)
+
+    async def _tell(self, until_ms: int, journal: Told) -> None:
+        """Tell of the part of the stay that has not been told."""
+        if self.shape is not None and 0 < self._kept.since_ms < until_ms:
+            await journal.report_gap("quota", self._kept.since_ms, until_ms, (), self.shape.detail_s)
 
     def _change(self, **changes: SetDelivery | int) -> None:
         """Keep a change: in memory at once, on the card by a task, for a card may take its time."""

@@ -22,6 +22,7 @@ from lentera_gateway.journal.reports import Report
 from lentera_gateway.journal.status import JournalStatus
 from lentera_gateway.journal.store import JournalStore
 from lentera_gateway.journal.telling import after_tick
+from lentera_gateway.journal.urgent import Urgent
 from lentera_model.batch import FORMAT_VERSION, ClockFit
 from lentera_model.protocol import GapReport, TallyRow
 from lentera_model.readings import Sample
@@ -30,6 +31,8 @@ MAX_UNSEALED_SAMPLES: Final = 20_000
 """Bound of what waits in the process while the journal's thread is stuck; then the oldest go, counted."""
 _MAX_SHAPED_VALUES: Final = 200_000
 """Bound of what waits to become means."""
+_MEANS_WAIT_MS: Final = 2_000
+"""For so long after an interval a sample that is added late is waited for, or it would make a mean of its own."""
 _SAVE_TIME_EVERY_MS: Final = 3_600_000
 _FIRST_GUESS_BYTES_A_VALUE: Final = 2.5
 _FIRST_WITHIN_MS: Final = 10_000
@@ -45,6 +48,7 @@ class Journal:
     Attributes:
         live: seal each second; else by age or size. The link and the mode decide it.
         shape: what a step of the quota leaves of the samples, and when it is sealed; None in full detail.
+            `reshape` changes it.
         sealed: set whenever there is something new to send; the link clears it.
         settled: set whenever a batch was acknowledged or set aside; whoever waits for it clears it.
         told: set whenever there is a report to send or one was noted; the link clears it.
@@ -85,6 +89,7 @@ class Journal:
         self._fresh: list[Sample] = []
         self._unsealed: list[Sample] = []
         self._being_sealed: list[Sample] = []
+        self._urgent = Urgent()
         self._oldest_ms = 0
         self._dropped_samples = 0
         self._losses = Losses()
@@ -149,11 +154,27 @@ class Journal:
         async with self._busy:
             await self._pin_clock()
             await self._keep_seal_age()
-            await self._take_fresh(seal_now)
+            await self._take_fresh(seal_now, self.shape)
             await self._io.run(self._store.mover.maintain, self._monotonic_ms())
             await self._io.run(self._store.reports.maintain, self._monotonic_ms())
             await self._tell_gaps()
             await self._save_time()
+
+    async def reshape(self, shape: Shaping | None) -> tuple[int, int]:
+        """Seal what waits by the shape that it was taken under; what is added from now on is sealed by another.
+
+        Returns:
+            From which stamp on samples may come under the new shape, and up to which they may have come under the old
+            one: a sample may be added a little later than it was taken.
+        """
+        async with self._busy:
+            now_ms, before, self.shape = self._monotonic_ms(), self.shape, shape
+            try:
+                await self._take_fresh(seal_now=True, shape=before)
+            except Exception:
+                self.shape = before
+                raise
+        return now_ms - self._latest_by_ms, now_ms
 
     async def _tell_gaps(self) -> None:
         now_ms, losses = self._monotonic_ms(), self._losses.drain()
@@ -176,34 +197,49 @@ class Journal:
             return None
         return max(self._opened_ms, self._first_stamp_ms or 0)
 
-    async def _take_fresh(self, seal_now: bool) -> None:
+    async def _take_fresh(self, seal_now: bool, shape: Shaping | None) -> None:
         now_ms = self._monotonic_ms()
         kept_to_ms = now_ms - self._latest_by_ms
         fresh, self._fresh = self._fresh, []
         if fresh and not self._unsealed:
             self._oldest_ms = now_ms
-        self._unsealed += fresh
+        self._unsealed += self._urgent.part(fresh, shape is not None)
         values = sum(len(sample.values) for sample in self._unsealed)
-        if values and (seal_now or self._due(now_ms, values)):
-            await self._seal(now_ms)
+        if (seal_now and self._urgent.waiting) or (values and (seal_now or self._due(now_ms, values))):
+            everything = seal_now or values >= _MAX_SHAPED_VALUES
+            await self._seal(now_ms, self._urgent.take() + self._take_ready(now_ms, shape, everything))
+        elif self._urgent.due(now_ms):
+            await self._seal(now_ms, self._urgent.take_apart(now_ms))
         elif fresh:
             await self._io.run(self._store.keep_samples, fresh)
         self._kept_to_ms = kept_to_ms
 
     def _due(self, now_ms: int, values: int) -> bool:
         if self.shape is not None:
-            every_ms = self.shape.seal_age_ms
-            return self._oldest_ms // every_ms != now_ms // every_ms or values >= _MAX_SHAPED_VALUES
+            return self._oldest_ms < self._whole_until_ms(now_ms, self.shape) or values >= _MAX_SHAPED_VALUES
         age_ms, limits = now_ms - self._oldest_ms, self.limits
         return seal_due(self.live, age_ms, values, self._bytes_a_value(), limits.seal_age_ms, limits.seal_bytes)
 
-    async def _seal(self, now_ms: int) -> None:
-        samples, self._unsealed = self._unsealed, []
-        if self.shape is not None:
-            samples = self.shape.reduce(samples)
+    def _whole_until_ms(self, now_ms: int, shape: Shaping) -> int:
+        """Return until when all samples have come, at a multiple of the seal age."""
+        came_ms = now_ms - min(self._latest_by_ms, _MEANS_WAIT_MS)
+        return came_ms // shape.seal_age_ms * shape.seal_age_ms
+
+    def _take_ready(self, now_ms: int, shape: Shaping | None, everything: bool) -> list[Sample]:
+        """Take out what is to be sealed now; of an interval that has just begun no mean is made."""
+        ready, self._unsealed = self._unsealed, []
+        if shape is None:
+            return ready
+        if not everything:
+            self._oldest_ms = until_ms = self._whole_until_ms(now_ms, shape)
+            self._unsealed = [sample for sample in ready if sample.monotonic_ms >= until_ms]
+            ready = [sample for sample in ready if sample.monotonic_ms < until_ms]
+        return shape.reduce(ready)
+
+    async def _seal(self, now_ms: int, samples: list[Sample]) -> None:
         self._being_sealed = samples
         try:
-            made = await self._io.run(self._store.seal, samples, now_ms, self._fit())
+            made = await self._io.run(self._store.seal, samples, now_ms, self._fit(), list(self._unsealed))
         except Exception:
             self._unsealed = samples + self._unsealed
             raise
@@ -215,7 +251,7 @@ class Journal:
 
     def whereabouts(self, device: str, quantity: str) -> Whereabouts:
         """Say how far the newest value of a quantity that was added has come on its way to the cloud."""
-        unsealed = itertools.chain(self._fresh, self._unsealed, self._being_sealed)
+        unsealed = itertools.chain(self._fresh, self._unsealed, self._urgent.waiting, self._being_sealed)
         return self._delivery.whereabouts(device, quantity, unsealed)
 
     def _bytes_a_value(self) -> float:
@@ -340,7 +376,7 @@ class Journal:
         if self._scan is not None:
             self._scan.cancel()
         async with self._busy:
-            await self._take_fresh(seal_now=True)
+            await self._take_fresh(seal_now=True, shape=self.shape)
             wall_ms = self._wall_ms() if self._fit() is not None else 0
             now_ms, losses = self._monotonic_ms(), self._losses.drain()
             await self._io.run(self._store.close, now_ms, wall_ms, self._newest_stamp_ms, losses, self._fit())

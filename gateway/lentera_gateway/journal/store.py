@@ -220,12 +220,23 @@ class JournalStore:
         except OSError as error:
             self.places.memory_error = f"{self.open_log.path}: {error.strerror or error}"
 
-    def seal(self, samples: Sequence[Sample], monotonic_ms: int, clock: ClockFit | None) -> int:
-        """Seal samples into one batch (more if they are many). Returns how many batches were made."""
+    def seal(
+        self, samples: Sequence[Sample], monotonic_ms: int, clock: ClockFit | None, waiting: Sequence[Sample] = ()
+    ) -> int:
+        """Seal samples into one batch (more if they are many). Returns how many batches were made.
+
+        Args:
+            samples: what is sealed.
+            monotonic_ms: CLOCK_BOOTTIME now.
+            clock: the clock fit, None while there is none.
+            waiting: all samples that stay unsealed; they are logged for the batch after these.
+        """
         made = self._seal_portions(samples, monotonic_ms, clock)
-        if len(made) > 1 and self.open_log.size:
+        logged = [(key, portion) for key, portion, _ in made]
+        if waiting or (len(made) > 1 and self.open_log.size):
             # Killed between two of them, the next process has each under its own key: none lost, none under two keys.
-            self._log_portions([(key, portion) for key, portion, _ in made])
+            after = Key(self.state.epoch, self.sequence + 1 + len(made))
+            self._log_portions([*logged, (after, waiting)] if waiting else logged)
         for key, portion, sealed in made:
             self.sequence = key.sequence
             self.order += 1
@@ -233,7 +244,7 @@ class JournalStore:
             self.places.counters.values += values
             self.places.counters.sealed_bytes += len(sealed)
             self.places.keep(key, HeldBatch(sealed, self.order, self.boot_id, clock is not None, values, monotonic_ms))
-        if not self.places.held.batches:
+        if not self.places.held.batches and not waiting:
             self._empty_open_log()
         return len(made)
 
