@@ -1,13 +1,11 @@
 """A power cut under a step of the quota costs what its longer sealing held back, and that is what is told."""
 
-import msgspec
 import pytest
 
 from lentera_gateway.delivery.quota import SHAPES, Step
-from lentera_gateway.journal.framing import frame, scan
 from lentera_gateway.journal.limits import LONGEST_SEAL_AGE_MS
 from lentera_gateway.journal.state import read_state
-from tests.gateway.journal_board import AT_MOST, HOUR, Board
+from tests.gateway.journal_board import HOUR, Board
 
 
 @pytest.fixture
@@ -53,14 +51,3 @@ async def test_the_longer_sealing_counts_until_its_last_batch_is_on_the_card(boa
     board.trusted = True
     await board.run(2)
     assert kept_seal_age_ms(board) == 60_000
-
-
-async def test_a_state_of_a_version_without_the_age_reads_as_the_configured_one(board):
-    await board.run(5)
-    board.power_cut()
-    old = msgspec.msgpack.decode(scan((board.root / "card" / "state").read_bytes()).frames[0].record)
-    (board.root / "card" / "state").write_bytes(frame(msgspec.msgpack.encode(old[:4])))
-    await board.start()
-    await board.run(2)
-    (gap,) = await board.told()
-    assert gap.from_ms == old[2] - AT_MOST

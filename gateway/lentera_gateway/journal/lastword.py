@@ -42,7 +42,7 @@ def last_word(
     newest_on_card_ms: Callable[[], int | None],
     at_most_lost_ms: int,
 ) -> LastWord | None:
-    """Return how the process before ended; None where there was none.
+    """Return how the process before ended; None where there was none, or where nobody can know.
 
     Args:
         boot_id: this boot.
@@ -61,6 +61,8 @@ def last_word(
         return LastWord("stopped", end.monotonic_ms)
     if state is not None and end is not None:
         return LastWord("stopped", None, end.at_ms or state.saved_at_ms, end.uncertainty_ms)
+    if state is not None and not state.seal_age_ms:
+        return None  # of a version that kept neither mark nor end: an orderly one looks like any other
     known_ms = max((ms for ms in (state and state.saved_at_ms, newest_on_card_ms()) if ms is not None), default=None)
     if known_ms is None:
         return None
