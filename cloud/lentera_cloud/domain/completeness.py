@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from lentera_cloud.domain.completeness_sum import Completeness, added
-from lentera_model.quantities import CATALOGUE, Kind
+from lentera_model.quantities import CATALOGUE, Kind, names_of
 
 HOUR_MS: Final = 3_600_000
 ANYTHING: Final = "*"
@@ -31,11 +31,10 @@ UNKNOWN: Final = "unknown"
 QUOTA: Final = "quota"
 _REDUCING: Final = frozenset({QUOTA, "journal_thinned"})
 """Known gaps that take some values of a quantity and leave those of others in full."""
-_MOMENTS: Final = frozenset(name for name, found in CATALOGUE.items() if found.kind is Kind.INSTANTANEOUS)
+_MOMENTS: Final = names_of(Kind.INSTANTANEOUS)
+_STATES: Final = names_of(Kind.STATE)
 _AVERAGED: Final = frozenset(name for name in _MOMENTS if CATALOGUE[name].unit != "deg" and not name.endswith("_max"))
 """Of angles and of maxima that a meter holds a quota's step sends the newest, as it was read."""
-_COUNTERS_TOO_S: Final = 900
-"""A quota gap of a finer detail leaves all but instantaneous quantities in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +169,31 @@ def groups_of(facts: HourFacts) -> list[tuple[list[str], Completeness]]:
     has_quota = any(absence.reason == QUOTA for absence in facts.absences)
     for due, names in _due(tuple(_in_force(facts)), facts.quantities):
         scheduled.update(names)
-        alike: dict[tuple[int, bool, bool], list[str]] = {}
+        alike: dict[tuple[int, Kind | None, bool], list[str]] = {}
         for name in names:
-            place = received.get(name, 0), not has_quota or name in _MOMENTS, has_quota and name in _AVERAGED
-            alike.setdefault(place, []).append(name)
+            kind = _kind_of(name) if has_quota else None
+            alike.setdefault((received.get(name, 0), kind, has_quota and name in _AVERAGED), []).append(name)
         best = max(count for count, _, _ in alike)
         values = sum(count * len(same) for (count, _, _), same in alike.items())
-        for (count, is_moment, is_mean), same in alike.items():
-            gaps = facts.absences if is_moment else [one for one in facts.absences if not _leaves_in_full(one)]
+        for (count, kind, is_mean), same in alike.items():
+            gaps = [one for one in facts.absences if _concerns(one, kind)] if has_quota else facts.absences
             found.append((same, _judge(due, _Stored(count, best, values, is_mean), gaps, facts)))
     found += [([name], Completeness(unscheduled=count)) for name, count in received.items() if name not in scheduled]
     return found
 
 
-def _leaves_in_full(absence: Absence) -> bool:
-    """Tell whether counters and states are not concerned."""
-    return absence.reason == QUOTA and 0 < absence.detail_s < _COUNTERS_TOO_S
+def _kind_of(name: str) -> Kind:
+    """Return how a quota treats a quantity; one that the catalogue does not hold is left in full, as a counter is."""
+    if name in _MOMENTS:
+        return Kind.INSTANTANEOUS
+    return Kind.STATE if name in _STATES else Kind.COUNTER
+
+
+def _concerns(absence: Absence, kind: Kind | None) -> bool:
+    """Tell whether values of a kind are missing: a quota leaves counters in full, and states while it sends means."""
+    if absence.reason != QUOTA or kind is Kind.INSTANTANEOUS:
+        return True
+    return kind is Kind.STATE and not absence.detail_s
 
 
 def _in_force(facts: HourFacts) -> Iterator[tuple[PaceVersion, int, int]]:

@@ -189,15 +189,21 @@ def test_a_quota_for_a_part_of_the_hour_makes_means_of_that_part() -> None:
     assert (whole.received, whole.estimated, whole.missing) == (60, 0, 0)  # a mean of one value is that value
 
 
-def test_a_quota_of_60_s_leaves_counters_unchanged_and_one_of_900_s_may_not() -> None:
-    energy = frozenset({"energy_active_import"})
-    facts = hour(versions=HEARTBEAT, quantities=energy, received={"energy_active_import": 4}, reads=COUNTED)
-    fine, coarse = (
-        hour_of(replace(facts, absences=gap("quota", 0, 60, detail_s)))["energy_active_import"]
-        for detail_s in (60, 900)
-    )
-    assert (fine.unchanged, fine.missing) == (356, 0)
-    assert (coarse.received, coarse.estimated, coarse.unchanged, coarse.reasons) == (4, 0, 0, {"quota": 356})
+@pytest.mark.parametrize(
+    ("name", "detail_s", "unchanged", "reasons"),
+    [
+        ("energy_active_import", 60, 356, {}),
+        ("energy_active_import", 0, 356, {}),
+        ("level_percent", 900, 356, {}),
+        ("level_percent", 0, 0, {"quota": 356}),
+        ("power_active_total", 900, 0, {"quota": 356}),
+        ("no_such_quantity", 0, 356, {}),
+    ],
+)
+def test_what_a_quota_leaves_in_full_may_be_unchanged(name: str, detail_s: int, unchanged: int, reasons: dict) -> None:
+    facts = hour(versions=HEARTBEAT, quantities=frozenset({name}), received={name: 4}, reads=COUNTED)
+    found = hour_of(replace(facts, absences=gap("quota", 0, 60, detail_s)))[name]
+    assert (found.unchanged, found.reasons) == (unchanged, reasons)
 
 
 def test_the_quantities_that_a_quota_takes_for_means_are_those_that_the_gateway_averages() -> None:
