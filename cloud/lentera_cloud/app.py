@@ -145,14 +145,9 @@ class Cloud:
         self.health = HealthService(registry, self.registry_state, self.series_state, lambda: self.ingest.trouble)
         self.door = Door(settings.max_links, settings.links_opening)
         self.links = LinkContext(registry, self.ingest, self.hub, self.presence, self.door, clock, publish)
+        signals = signals or open_signals(settings, self.replica)
         self.relay = Relay(
-            signals or open_signals(settings, self.replica),
-            registry,
-            self.replica,
-            self.hub,
-            self.presence,
-            self.commands,
-            self.ingest,
+            signals, registry, self.replica, self.hub, self.presence, self.commands, self.ingest, self.delivery
         )
         self.failed: asyncio.Event = asyncio.Event()
         self.failure: BaseException | None = None

@@ -19,6 +19,7 @@ from lentera_cloud.domain.events import (
 )
 from lentera_cloud.domain.signals import Signal, SignalKind
 from lentera_cloud.features.commands.service import CommandsService
+from lentera_cloud.features.delivery.service import DeliveryService
 from lentera_cloud.features.ingest.hub import REVOKED, LinkHub
 from lentera_cloud.features.ingest.presence import Presence
 from lentera_cloud.features.ingest.service import IngestService
@@ -42,6 +43,7 @@ class Relay:
         presence: Presence,
         commands: CommandsService,
         ingest: IngestService,
+        delivery: DeliveryService,
     ) -> None:
         """Speak as ``replica`` for these."""
         self._signals = signals
@@ -51,6 +53,7 @@ class Relay:
         self._presence = presence
         self._commands = commands
         self._ingest = ingest
+        self._delivery = delivery
         self._publish: Callable[[object], Awaitable[None]] | None = None
 
     def subscribe(self, bus: EventBus) -> None:
@@ -140,6 +143,7 @@ class Relay:
             for one in await self._registry.links.waiting(self._replica):
                 if self._hub.is_connected(one.gateway):
                     await self._commands.apply(one.tenant, one.execution_id, LinkUp())
+            await self._delivery.make_good(self._replica)
             for row in await self._presence.bury():
                 _log.info("link_of_dead_replica", gateway=row.gateway_id, replica=row.replica)
                 known = await self._registry.gateways.get(row.tenant, row.gateway_id)

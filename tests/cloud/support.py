@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -164,8 +164,8 @@ class TestLink:
                 if isinstance(message, kind):
                     return message
 
-    async def hello(self, *devices: DeviceDeclaration, within_s: float = 5) -> Welcome:
-        await self.say(Hello([1], [1], "0.1.0", BOOT, 1, 1, list(devices or (LAMP, METER))))
+    async def hello(self, *devices: DeviceDeclaration, within_s: float = 5, versions: Sequence[int] = (1,)) -> Welcome:
+        await self.say(Hello(list(versions), [1], "0.1.0", BOOT, 1, 1, list(devices or (LAMP, METER))))
         message = await asyncio.wait_for(self.next(), within_s)
         assert isinstance(message, Welcome), message
         return message

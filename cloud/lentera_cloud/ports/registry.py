@@ -301,10 +301,7 @@ class Gaps(Protocol):
     async def of_devices(
         self, tenant: str, devices: Collection[str], from_ms: int, to_ms: int
     ) -> dict[str, list[KnownGap]]:
-        """The gaps that touch the range and concern each of these devices, by their beginning.
-
-        Every device asked for has an entry. A gap without devices concerns all that its gateway has now.
-        """
+        """The gaps in the range, of each of these devices, by beginning; one that names none is all its gateway's."""
         ...
 
     async def counts(self, tenant: str) -> list[GapCount]:
@@ -337,6 +334,10 @@ class Deliveries(Protocol):
 
     async def watch(self, tenant: str, gateway_id: str, until_ms: int) -> None:
         """Note until when somebody watches."""
+        ...
+
+    async def set_at(self, replica: str, now_ms: int) -> list[DeliveryRow]:
+        """Those of gateways with their link at the replica of which anything is set, or that somebody watches."""
         ...
 
     async def told(self, tenant: str, gateway_id: str, month_bytes: int, detail_s: int) -> None:

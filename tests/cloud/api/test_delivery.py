@@ -35,6 +35,7 @@ async def test_what_is_set_is_told_now_and_at_each_opening(site):
             "watched_until": None,
             "month_bytes": 85_000_000,
             "detail_s": 60,
+            "held_back_by_quota": True,
         }
 
 
@@ -49,6 +50,20 @@ async def test_a_watched_gateway_is_live_until_nobody_asks_again(site):
         assert await link.hear(SetMode) == SetMode("live")
         assert await link.hear(SetDelivery, 15) == SetDelivery(None), "it falls back by itself"
         assert (await site.client.get(PATH)).json()["watched_until"] is None
+
+
+async def test_who_watches_a_gateway_that_its_quota_holds_back_is_told(site):
+    async with open_link(site.url, site.board) as link:
+        await greet(link, 1, 2)
+        assert (await site.client.post(WATCH, json={"seconds": 60})).json()["held_back_by_quota"] is False
+        for detail_s in (900, 0):
+            await link.say(Status(1, 2, None, "economy", 85_000_000 + detail_s, detail_s))
+            async with asyncio.timeout(10):
+                while (await site.client.get(PATH)).json()["month_bytes"] != 85_000_000 + detail_s:
+                    await asyncio.sleep(0.02)
+            answer = (await site.client.post(WATCH, json={"seconds": 60})).json()
+            assert answer["watched_until"] is not None
+            assert answer["held_back_by_quota"] is (detail_s > 0)
 
 
 async def test_a_gateway_of_version_1_is_told_by_modes_alone(site):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lentera_cloud.adapters.sql import SqlRegistry
-from lentera_cloud.ports import LinkRow
+from lentera_cloud.ports import DeliverySettings, LinkRow
 from lentera_model.commands import ExecutionState
 from tests.cloud.registry.test_contract import NOW, command, device, execution, gateway
 
@@ -105,3 +105,31 @@ async def test_the_links_of_the_dead_are_given_to_one_alone(street):
     await links.leave("b")
     assert await links.holder("stabat", "gw-2") is None
     assert (await links.renew("c", [], NOW, LEASE_MS)).alone
+
+
+async def test_a_replica_knows_how_the_gateways_of_its_links_should_deliver(street):
+    async def at(replica: str) -> list[str]:
+        return sorted(row.gateway_id for row in await street.deliveries.set_at(replica, NOW))
+
+    await street.links.take(link())
+    await street.links.take(link("gw-2", "b", "c2"))
+    await street.links.take(link("gw-3", "a", "c3", "binjai"))
+    await street.deliveries.told("stabat", "gw-1", 5, 0)
+    await street.deliveries.watch("stabat", "gw-1", NOW)
+    assert await at("a") == [], "what is over, and what the gateway told, is nothing to tell"
+    await street.deliveries.watch("stabat", "gw-1", NOW + 1)
+    await street.deliveries.watch("stabat", "gw-2", NOW + 1)
+    await street.deliveries.watch("stabat", "gw-3", NOW + 1)
+    assert (await at("a"), await at("b"), await at("c")) == (["gw-1"], ["gw-2"], [])
+    await street.deliveries.watch("stabat", "gw-1", 0)
+    for settings in (
+        DeliverySettings("live"),
+        DeliverySettings(rate_bytes_s=1),
+        DeliverySettings(quota_bytes=1),
+        DeliverySettings(month_day=1),
+    ):
+        await street.deliveries.set("binjai", "gw-3", settings)
+        (row,) = await street.deliveries.set_at("a", NOW)
+        assert row == await street.deliveries.get("binjai", "gw-3")
+    await street.deliveries.set("binjai", "gw-3", DeliverySettings())
+    assert await at("a") == []

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from lentera_cloud.features.commands import service as commands_service
-from lentera_model.protocol import CancelMessage, CommandMessage, Refuse
+from lentera_cloud.features.delivery.service import DeliveryService
+from lentera_model.protocol import CancelMessage, CommandMessage, Refuse, SetDelivery, SetMode
 from tests.cloud.support import LAMP, METER, Board, now_ms, open_link
 
 DIM: dict[str, Any] = {
@@ -64,6 +65,65 @@ async def test_a_command_is_taken_back_through_the_other_replica(pair):
         answer = await pair.a.client.post(f"/v1/commands/{made['command_id']}/cancel")
         assert answer.status_code == 200
         assert await link.hear(CancelMessage, WITHIN_S) == CancelMessage(told.execution_id)
+
+
+async def is_told(link, word: SetDelivery | SetMode) -> None:
+    """Wait for it; a beat may repeat what an event tells at the same moment."""
+    async with asyncio.timeout(WITHIN_S):
+        while await link.next() != word:
+            pass
+
+
+async def test_how_a_gateway_delivers_is_told_from_either_replica(pair):
+    path, set_so = "/v1/gateways/gw-1", {"mode": "economy", "quota_bytes": 100_000_000, "month_day": 15}
+    async with open_link(pair.b.url, pair.board) as link:
+        await link.hello(versions=(1, 2))
+        await is_told(link, SetDelivery(None))
+        for replica in (pair.a, pair.b):
+            assert (await replica.client.put(f"{path}/delivery", json=set_so)).status_code == 200
+            await is_told(link, SetDelivery("economy", 0, 100_000_000, 15))
+            assert (await replica.client.post(f"{path}/watch", json={"seconds": 3_600})).status_code == 200
+            await is_told(link, SetMode("live"))
+            await replica.client.post(f"{path}/watch", json={"seconds": 0})
+            await is_told(link, SetDelivery("economy", 0, 100_000_000, 15))
+            assert (await replica.client.put(f"{path}/delivery", json={})).status_code == 200
+            await is_told(link, SetDelivery(None))
+
+
+@pytest.mark.parametrize("signals", ["signals"], indirect=True)
+async def test_a_signal_tells_how_to_deliver_before_any_beat(pair, monkeypatch):
+    async def later(_self, _replica) -> None: ...
+
+    monkeypatch.setattr(DeliveryService, "make_good", later)
+    async with open_link(pair.b.url, pair.board) as link:
+        await link.hello(versions=(1, 2))
+        await is_told(link, SetDelivery(None))
+        await pair.a.client.put("/v1/gateways/gw-1/delivery", json={"rate_bytes_s": 500})
+        await is_told(link, SetDelivery(None, 500))
+
+
+@pytest.mark.parametrize("signals", ["no signals"], indirect=True)
+async def test_a_beat_repeats_nothing_that_was_told(pair, monkeypatch):
+    looking, looked, make_good = asyncio.Event(), asyncio.Queue(), DeliveryService.make_good
+
+    async def counted(self, replica) -> None:
+        if looking.is_set():
+            await make_good(self, replica)
+            looked.put_nowait(replica)
+
+    monkeypatch.setattr(DeliveryService, "make_good", counted)
+    async with open_link(pair.b.url, pair.board) as link:
+        await link.hello(versions=(1, 2))
+        await is_told(link, SetDelivery(None))
+        await pair.b.client.put("/v1/gateways/gw-1/delivery", json={"rate_bytes_s": 500})
+        assert await link.next() == SetDelivery(None, 500)
+        looking.set()
+        async with asyncio.timeout(WITHIN_S):
+            seen = [await looked.get() for _ in range(2)]
+            while min(map(seen.count, set(seen))) < 2 or len(set(seen)) < 2:
+                seen.append(await looked.get())
+        await pair.b.client.put("/v1/gateways/gw-1/delivery", json={"rate_bytes_s": 600})
+        assert await link.next() == SetDelivery(None, 600)
 
 
 async def test_the_newest_link_of_a_gateway_stays_wherever_it_is(pair):

@@ -2,10 +2,13 @@
 
 from dataclasses import asdict, replace
 
+from sqlalchemy import and_, or_, select
+
 from lentera_cloud.adapters.sql.database import Database
 from lentera_cloud.adapters.sql.rows import upsert
 from lentera_cloud.adapters.sql.scope import rows_of
 from lentera_cloud.adapters.sql.tables import gateway_delivery as table
+from lentera_cloud.adapters.sql.tables import gateway_link as links
 from lentera_cloud.ports import DeliveryRow, DeliverySettings
 
 _SETTINGS = ("mode", "rate_bytes_s", "quota_bytes", "month_day")
@@ -31,6 +34,19 @@ class SqlDeliveries:
     async def watch(self, tenant: str, gateway_id: str, until_ms: int) -> None:
         """See the port."""
         await self._put(DeliveryRow(tenant, gateway_id, watched_until_ms=until_ms), ("watched_until_ms",))
+
+    async def set_at(self, replica: str, now_ms: int) -> list[DeliveryRow]:
+        """See the port."""
+        here = and_(links.c.tenant == table.c.tenant, links.c.gateway_id == table.c.gateway_id)
+        numbers = [table.c[name] > 0 for name in _SETTINGS if name != "mode"]
+        found = (
+            select(table)  # any tenant: a replica holds links of all
+            .join(links, here)
+            .where(links.c.replica == replica)
+            .where(or_(table.c.mode.is_not(None), *numbers, table.c.watched_until_ms > now_ms))
+        )
+        async with self._database.read() as connection:
+            return [DeliveryRow(**row._asdict()) for row in await connection.execute(found)]
 
     async def told(self, tenant: str, gateway_id: str, month_bytes: int, detail_s: int) -> None:
         """See the port."""

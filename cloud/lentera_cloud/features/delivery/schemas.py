@@ -50,6 +50,9 @@ class DeliveryOut(BaseModel):
     watched_until: str | None = Field(description="Until when it is live for somebody who looks; null if nobody does.")
     month_bytes: int = Field(description="What its month had used when it last told, both ways.")
     detail_s: int = Field(description="0: in full detail; else one mean in so many seconds, for its quota.")
+    held_back_by_quota: bool = Field(
+        description="True: its quota keeps it in economy, also while it is watched, until the new month or more quota."
+    )
 
 
 def delivery_out(row: DeliveryRow, now_ms: int) -> DeliveryOut:
@@ -63,4 +66,5 @@ def delivery_out(row: DeliveryRow, now_ms: int) -> DeliveryOut:
         watched_until=to_wire(row.watched_until_ms) if row.watched_until_ms > now_ms else None,
         month_bytes=row.month_bytes,
         detail_s=row.detail_s,
+        held_back_by_quota=row.detail_s > 0,
     )

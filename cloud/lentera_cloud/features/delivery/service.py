@@ -40,6 +40,7 @@ class DeliveryService:
         self._hub = hub
         self._publish = publish
         self._watched: dict[str, int] = {}
+        self._told: dict[str, DeliveryRow] = {}
 
     def now_ms(self) -> int:
         """The present."""
@@ -78,6 +79,7 @@ class DeliveryService:
         if version is None:
             return
         row = await self._registry.deliveries.get(tenant, gateway_id)
+        self._told[gateway_id] = row
         left_ms = row.watched_until_ms - self._clock.now_ms()
         if version >= 2:  # SetDelivery also ends what a SetMode asked for
             self._hub.send(gateway_id, SetDelivery(row.mode, row.rate_bytes_s, row.quota_bytes, row.month_day))
@@ -89,8 +91,24 @@ class DeliveryService:
             self._hub.send(gateway_id, SetMode("live"))
             self._hub.follow_up(self._let_go(tenant, gateway_id, row.watched_until_ms))
 
+    async def make_good(self, replica: str) -> None:
+        """Tell what was set or asked at another replica whose signal was lost, to gateways with their link here."""
+        now_ms = self._clock.now_ms()
+        found = {row.gateway_id: row for row in await self._registry.deliveries.set_at(replica, now_ms)}
+        for gateway_id, told in list(self._told.items()):
+            if self._hub.protocol_version(gateway_id) is None:
+                self._told.pop(gateway_id, None)
+            elif _word(found.get(gateway_id, DeliveryRow(told.tenant, gateway_id)), now_ms) != _word(told, now_ms):
+                await self.tell(DeliveryChanged(told.tenant, gateway_id))
+
     async def _let_go(self, tenant: str, gateway_id: str, until_ms: int) -> None:
         """Wait until the watching ends; one that was prolonged meanwhile has its own end."""
         await asyncio.sleep(max(0, until_ms - self._clock.now_ms()) / 1000)
         if self._watched.get(gateway_id) == until_ms:
             await until_available("registry", lambda: self.tell(DeliveryChanged(tenant, gateway_id)))
+
+
+def _word(row: DeliveryRow, now_ms: int) -> tuple[DeliverySettings, int]:
+    """What a gateway is told of its row; a watching that is over is none."""
+    settings = DeliverySettings(row.mode, row.rate_bytes_s, row.quota_bytes, row.month_day)
+    return settings, row.watched_until_ms if row.watched_until_ms > now_ms else 0
