@@ -164,6 +164,7 @@ async def test_a_stay_outlives_the_process_and_waits_for_the_clock(tmp_path):
     await it.tick(None, journal)
     assert it.step is Step.MEANS_60
     await it.tick(5_000, journal)
+    await it.close()
     again = keeper(tmp_path, monthly_quota_bytes=100)
     assert again.step is Step.MEANS_60
     again.air.add(90)
