@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lentera_cloud.domain.events import DeliveryChanged, LinkOpened
@@ -28,6 +29,15 @@ class Links(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a gateway was told, or is to be told; a watching that is over is none."""
+
+    tenant: str
+    settings: DeliverySettings
+    watched_until_ms: int
+
+
 class DeliveryService:
     """Answers the routes, and tells each gateway that has its link here."""
 
@@ -40,7 +50,7 @@ class DeliveryService:
         self._hub = hub
         self._publish = publish
         self._watched: dict[str, int] = {}
-        self._told: dict[str, DeliveryRow] = {}
+        self._told: dict[str, _Word] = {}
 
     def now_ms(self) -> int:
         """The present."""
@@ -73,14 +83,20 @@ class DeliveryService:
         return await self.get(tenant, gateway_id)
 
     async def tell(self, event: LinkOpened | DeliveryChanged) -> None:
-        """Tell a gateway how to deliver, if it has its link here, and again when the watching ends."""
+        """Tell a gateway how to deliver, if it has its link here, and again when the watching ends.
+
+        Of a change and a beat that find the same, the first tells.
+        """
         tenant, gateway_id = event.tenant, event.gateway
         version = self._hub.protocol_version(gateway_id)
         if version is None:
             return
         row = await self._registry.deliveries.get(tenant, gateway_id)
-        self._told[gateway_id] = row
-        left_ms = row.watched_until_ms - self._clock.now_ms()
+        now_ms = self._clock.now_ms()
+        if isinstance(event, DeliveryChanged) and self._told.get(gateway_id) == _word(row, now_ms):
+            return
+        self._told[gateway_id] = _word(row, now_ms)
+        left_ms = row.watched_until_ms - now_ms
         if version >= 2:  # SetDelivery also ends what a SetMode asked for
             self._hub.send(gateway_id, SetDelivery(row.mode, row.rate_bytes_s, row.quota_bytes, row.month_day))
         elif left_ms <= 0 and (gateway_id in self._watched or row.mode is not None):
@@ -98,7 +114,7 @@ class DeliveryService:
         for gateway_id, told in list(self._told.items()):
             if self._hub.protocol_version(gateway_id) is None:
                 self._told.pop(gateway_id, None)
-            elif _word(found.get(gateway_id, DeliveryRow(told.tenant, gateway_id)), now_ms) != _word(told, now_ms):
+            elif _word(found.get(gateway_id, DeliveryRow(told.tenant, gateway_id)), now_ms) != told:
                 await self.tell(DeliveryChanged(told.tenant, gateway_id))
 
     async def _let_go(self, tenant: str, gateway_id: str, until_ms: int) -> None:
@@ -108,7 +124,6 @@ class DeliveryService:
             await until_available("registry", lambda: self.tell(DeliveryChanged(tenant, gateway_id)))
 
 
-def _word(row: DeliveryRow, now_ms: int) -> tuple[DeliverySettings, int]:
-    """What a gateway is told of its row; a watching that is over is none."""
+def _word(row: DeliveryRow, now_ms: int) -> _Word:
     settings = DeliverySettings(row.mode, row.rate_bytes_s, row.quota_bytes, row.month_day)
-    return settings, row.watched_until_ms if row.watched_until_ms > now_ms else 0
+    return _Word(row.tenant, settings, row.watched_until_ms if row.watched_until_ms > now_ms else 0)
