@@ -101,6 +101,7 @@ class Delivery(_Answer, frozen=True, kw_only=True):
     watched_until: datetime | None = None
     month_bytes: int = 0
     detail_s: int = 0
+    held_back_by_quota: bool = False
 
 
 class Hole(_Answer, frozen=True, kw_only=True):

@@ -105,14 +105,16 @@ dikirim. Gateway menyimpan pengaturan ini, juga tanpa sambungan.""",
   lentera gateways watch gw-stabat-01 --for 600
   lentera gateways watch gw-stabat-01 --for 0
 
-It ends by itself: a live gateway takes about ten times as much of its SIM as an economical one.""",
+It ends by itself: a live gateway takes about ten times as much of its SIM as an economical one. From 80 % of its quota
+on a gateway stays in economy all the same, and the command says so.""",
         """Contoh:
 
 \b
   lentera gateways watch gw-stabat-01 --for 600
   lentera gateways watch gw-stabat-01 --for 0
 
-Berakhir sendiri: gateway yang mengirim langsung memakai sekitar sepuluh kali lipat kuota SIM.""",
+Berakhir sendiri: gateway yang mengirim langsung memakai sekitar sepuluh kali lipat kuota SIM. Mulai 80 % kuota gateway
+tetap dalam mode economy, dan perintah ini mengatakannya.""",
     ),
     "gateways.none": ("There are no gateways yet.", "Belum ada gateway."),
     "gateways.no_batches": ("Nothing of this gateway is stored yet.", "Belum ada data gateway ini yang tersimpan."),
@@ -138,5 +140,11 @@ Berakhir sendiri: gateway yang mengirim langsung memakai sekitar sepuluh kali li
     "gateways.means": ("means of {seconds} s, for the quota", "rata-rata {seconds} dtk, demi kuota"),
     "gateways.watched": ("Live until", "Langsung sampai"),
     "gateways.watching": ("{gateway} is live until {until}.", "{gateway} mengirim langsung sampai {until}."),
+    "gateways.held_back": (
+        "{gateway} is watched until {until}, but its quota keeps it in economy: raise it (lentera gateways delivery "
+        "{gateway} --quota-mb MB), or wait for its new month.",
+        "{gateway} diamati sampai {until}, tetapi kuotanya menahannya dalam mode economy: naikkan (lentera gateways "
+        "delivery {gateway} --quota-mb MB), atau tunggu bulan barunya.",
+    ),
     "gateways.watch_over": ("{gateway} delivers as set again.", "{gateway} kembali mengirim menurut pengaturan."),
 }

@@ -154,4 +154,11 @@ def watch(
     elif found.watched_until is None:
         output.note(words("gateways.watch_over", gateway=gateway))
     else:
-        output.note(words("gateways.watching", gateway=gateway, until=f"{found.watched_until.astimezone():%H:%M:%S}"))
+        output.note(watching(found, words))
+
+
+def watching(found: Delivery, words: Words) -> str:
+    """Say until when a gateway is live, or that its quota lets it not be so."""
+    until = "-" if found.watched_until is None else f"{found.watched_until.astimezone():%H:%M:%S}"
+    text = "gateways.held_back" if found.held_back_by_quota else "gateways.watching"
+    return words(text, gateway=found.gateway_id, until=until)

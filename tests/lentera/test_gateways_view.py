@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from lentera.answers import Delivery, EpochReceipts, Gateway, Hole
-from lentera.cli.gateways import epoch_row, row_of, show_delivery
+from lentera.cli.gateways import epoch_row, row_of, show_delivery, watching
 from lentera.language import Words
 
 AT = datetime(2026, 11, 29, 1, 2, 3, tzinfo=UTC)
@@ -40,3 +40,15 @@ def test_a_delivery_says_what_is_set_and_what_the_quota_costs(capsys):
     assert "8000 B/s" in out
     assert "penuh" in out
     assert f"{AT.astimezone():%H:%M:%S}" in out
+
+
+def test_who_watches_is_told_when_the_quota_keeps_the_gateway_in_economy():
+    live = Delivery(gateway_id="gw-1", watched_until=AT)
+    held = Delivery(gateway_id="gw-1", watched_until=AT, detail_s=60, held_back_by_quota=True)
+    until = f"{AT.astimezone():%H:%M:%S}"
+    assert watching(live, Words("en")) == f"gw-1 is live until {until}."
+    assert watching(held, Words("en")).startswith(f"gw-1 is watched until {until}, but its quota keeps it in economy")
+    assert watching(live, Words("id")) == f"gw-1 mengirim langsung sampai {until}."
+    assert "kuotanya menahannya" in watching(held, Words("id"))
+    for language in ("en", "id"):
+        assert "lentera gateways delivery gw-1 --quota-mb" in watching(held, Words(language))
