@@ -90,7 +90,9 @@ class PostgresSignals:
         _log.info("signals_heard", where=self._where)
         while True:
             try:
-                text = await asyncio.wait_for(told.get(), ALIVE_EVERY_S)
+                # Not wait_for: of a cancellation in the instant in which something is told it would know nothing.
+                async with asyncio.timeout(ALIVE_EVERY_S):
+                    text = await told.get()
             except TimeoutError:
                 await self._see_that_it_lives()
                 continue

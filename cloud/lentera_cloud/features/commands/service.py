@@ -198,7 +198,8 @@ class CommandsService:
                 if left_s <= 0 or self.watchers.closing or all(one.is_final for one in record.executions):
                     return record
                 try:
-                    await asyncio.wait_for(changed.wait(), min(left_s, REREAD_S))
+                    async with asyncio.timeout(min(left_s, REREAD_S)):
+                        await changed.wait()
                 except TimeoutError:
                     continue
 

@@ -158,7 +158,8 @@ class LinkSession:
 
     async def _serve(self) -> None:
         try:
-            hello = await asyncio.wait_for(self._receive(), HELLO_WITHIN_S)
+            async with asyncio.timeout(HELLO_WITHIN_S):
+                hello = await self._receive()
         except TimeoutError as error:
             raise ProtocolError(f"no Hello came within {HELLO_WITHIN_S:g} s") from error
         if not isinstance(hello, Hello):
