@@ -4,10 +4,11 @@ import pytest
 
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.damage import LATE_MS, MAX_STRETCHES, Stretch
-from lentera_gateway.journal.framing import frame
+from lentera_gateway.journal.framing import frame, scan
 from lentera_gateway.journal.held import HeldBatch
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.limits import JournalLimits
+from lentera_gateway.journal.reports import NAME
 from lentera_gateway.journal.telling import after_tick
 from lentera_model.batch import BatchKey, encode
 from lentera_model.protocol import GapReport
@@ -184,3 +185,28 @@ def test_more_stretches_than_are_kept_are_one(limits):
     for _ in range(MAX_STRETCHES + 1):
         store.places.note_stretch(Stretch(None, None))
     assert len(store.places.stretches) == 1
+
+
+def test_a_report_that_does_not_read_any_more_leaves_a_gap_over_what_it_may_have_told(limits):
+    store = opened(limits)
+    reports = [("killed", 20), ("journal_dropped", 10), ("stopped", 40)]
+    for reason, minute in reports:
+        at_ms = WALL + minute * MINUTE
+        store.reports.add_gap(GapReport(0, 0, reason, at_ms, at_ms + 1000))
+    killed(store)
+    path = limits.card_dir / NAME
+    whole = path.read_bytes()
+    for hit in scan(whole).frames:
+        path.write_bytes(whole)
+        flip(path, hit.offset + hit.size // 2)
+        again = restarted(limits, 60 * MINUTE)
+        after_tick(again, 60 * MINUTE, 60 * MINUTE, None, [], FIT, WALL + 60 * MINUTE)
+        gaps = [one for one in again.reports.waiting() if isinstance(one, GapReport)]
+        (damage,) = [one for one in gaps if one.reason == "damaged"]
+        assert damage.from_ms >= WALL + 10 * MINUTE
+        assert damage.to_ms == WALL + 60 * MINUTE
+        for reason, minute in reports:
+            assert damage.from_ms <= WALL + minute * MINUTE or reason in {one.reason for one in gaps}
+        killed(again)
+        for left in limits.memory_dir.glob("gap-drafts"):
+            left.unlink()

@@ -6,9 +6,11 @@ import os
 
 import pytest
 
+from lentera_gateway.clock import BUILD_TIME_MS
+from lentera_gateway.journal.framing import Scan, scan
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.joined import joined, nearest_pair
-from lentera_gateway.journal.reports import NAME, ReportLog
+from lentera_gateway.journal.reports import NAME, ReportLog, lost_since_ms, reports_in
 from lentera_model.protocol import GapReport, Tally, TallyRow
 from tests.gateway.line import line
 
@@ -93,17 +95,35 @@ def test_the_file_does_not_grow_with_what_is_noted(folders):
     assert sent_all(loaded(folders, epoch=2)) == []
 
 
-def test_damage_in_the_file_costs_only_what_it_hit(folders):
+@pytest.mark.parametrize("begins", [(10, 20, 30, 40), (40, 10, 30, 20)])
+def test_damage_in_the_file_costs_only_what_it_hit_and_leaves_known_what_that_was_about(folders, begins):
     log = loaded(folders)
-    for number in range(5):
-        log.add_gap(gap(number * 10, number * 10 + 5))
+    log.add_tally(HOUR, [row()])
+    for begin in begins:
+        log.add_gap(gap(HOUR - begin, HOUR - begin + 5))
     path = folders[1] / NAME
     whole = path.read_bytes()
-    size = len(whole) // 5
-    for at in range(0, len(whole), 7):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        left = [one.number for one in sent_all(loaded(folders, epoch=2))]
-        assert left == [number for number in range(1, 6) if number != at // size + 1]
+    all_of_it = {one.number: one for one in reports_in(scan(whole))}
+    assert len(all_of_it) == 5
+    for hit in scan(whole).frames:
+        for at in range(hit.offset, hit.offset + hit.size, 3):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+            again = ReportLog(*folders)
+            (found,) = again.load(2)
+            lost = set(all_of_it) - {one.number for one in sent_all(again)}
+            assert lost == {one.number for one in reports_in(Scan([hit]))}
+            since_ms = lost_since_ms(found)
+            assert since_ms is not None
+            begins_ms = [one.hour_ms if isinstance(one, Tally) else one.from_ms for one in all_of_it.values()]
+            assert min(begins_ms) <= since_ms
+            assert all(since_ms <= begins_ms[number - 1] for number in lost)
+
+
+def test_a_file_of_which_nothing_reads_may_have_told_of_any_time(folders):
+    (folders[1] / NAME).write_bytes(b"never a record")
+    (found,) = ReportLog(*folders).load(1)
+    assert lost_since_ms(found) == BUILD_TIME_MS
+    assert lost_since_ms(Scan()) is None
 
 
 def test_a_torn_end_is_mended_with_the_next_report(folders):

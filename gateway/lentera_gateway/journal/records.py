@@ -137,6 +137,12 @@ class NotedRecord(msgspec.Struct, tag=7, array_like=True, frozen=True):
     number: int
 
 
+class SinceRecord(msgspec.Struct, tag=11, array_like=True, frozen=True):
+    """None of the reports around it, up to the next of these, is about a time before this one (Unix ms)."""
+
+    from_ms: int
+
+
 class ThinnedRecord(msgspec.Struct, tag=8, array_like=True, frozen=True):
     """The batches of this segment were thinned: one value of a quantity in `detail_s`, counters too or not."""
 
@@ -152,6 +158,7 @@ Record = (
     | CommandRecord
     | ReportRecord
     | NotedRecord
+    | SinceRecord
     | ThinnedRecord
     | AliveRecord
     | DraftRecord

@@ -4,6 +4,9 @@ A small append-only file on the card, with the journal's framing; where the card
 still survives a killed process, until the card takes it. What the cloud has noted is marked on the memory tier only, as
 a batch is: an acknowledgement never costs the card a write, and a report that is sent again is known by its epoch and
 number. Nothing is written while there is nothing to tell. Runs in the journal's thread only.
+
+Beside each report that begins earlier than those before it stands how early: so one record that does not read any more
+leaves it known from when on something may have been told that is lost.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from typing import Final
 
 import msgspec
 
+from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.framing import Scan, frame, scan
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.joined import distance_ms, joined, nearest_pair
-from lentera_gateway.journal.records import NotedRecord, ReportRecord, decode_record, encode_record
+from lentera_gateway.journal.records import NotedRecord, ReportRecord, SinceRecord, decode_record, encode_record
 from lentera_gateway.journal.segments import sync_folder, write_durably
 from lentera_gateway.journal.status import ReportsStatus
 from lentera_model.protocol import GapReport, ProtocolError, Tally, TallyRow, decode_gateway_message, encode_message
@@ -60,6 +64,26 @@ def reports_in(found: Scan) -> list[Report]:
     return list(latest.values())
 
 
+def _begin_ms(report: Report) -> int:
+    return report.from_ms if isinstance(report, GapReport) else report.hour_ms
+
+
+def _since(from_ms: int) -> bytes:
+    return frame(encode_record(SinceRecord(from_ms)))
+
+
+def _since_in(found: Scan) -> list[int]:
+    records = (decode_record(item.record) for item in found.frames)
+    return [record.from_ms for record in records if isinstance(record, SinceRecord)]
+
+
+def lost_since_ms(found: Scan) -> int | None:
+    """Return from when on reports of a file may have told what nobody can read any more; None: it is whole."""
+    if not (found.damaged or found.torn_tail_bytes):
+        return None
+    return min([*_since_in(found), *map(_begin_ms, reports_in(found))], default=BUILD_TIME_MS)
+
+
 def noted_in(found: Scan) -> set[Key]:
     """Return the keys that a file of marks says are noted."""
     records = (decode_record(item.record) for item in found.frames)
@@ -86,6 +110,7 @@ class ReportLog:
         self._idle_bytes = 0
         self._whole = True
         self._retry_at_ms = 0
+        self._since_ms: int | None = None
 
     def load(self, epoch: int) -> list[Scan]:
         """Remember what earlier processes left and begin the numbers of this epoch; returns what the files hold."""
@@ -96,6 +121,8 @@ class ReportLog:
             if found is None:
                 continue
             scans.append(found)
+            if on_card:
+                self._since_ms = min(_since_in(found), default=None)
             for report in reports_in(found):
                 self._put(report, told=True, on_card=on_card)
         marks = self._scanned(self.memory / NOTED_NAME)
@@ -222,12 +249,12 @@ class ReportLog:
         framed = self._put(report, told=False, on_card=False)
         self._keep_within_bounds()
         try:
-            self._to_card(framed)
+            self._to_card(framed, _begin_ms(report))
         except OSError:
             with contextlib.suppress(OSError):  # then only the process has it; the card's trouble is what is shown
-                write_durably(self.memory / NAME, framed, "ab")
+                write_durably(self.memory / NAME, _since(_begin_ms(report)) + framed, "ab")
 
-    def _to_card(self, framed: bytes | None) -> None:
+    def _to_card(self, framed: bytes | None, begin_ms: int = 0) -> None:
         """Append to the card's file, or write it anew where something else is not there or most of it is history.
 
         Raises:
@@ -238,18 +265,24 @@ class ReportLog:
         whole = self._whole or framed is None or missing > 1 or self._idle_bytes > self._live_bytes + _IDLE_BYTES
         try:
             if whole:
-                data = b"".join(frame(encode_record(ReportRecord(encode_message(one)))) for one in self._reports())
+                since_ms = min((_begin_ms(one) for one in self._reports()), default=begin_ms)
+                data = _since(since_ms) + b"".join(
+                    frame(encode_record(ReportRecord(encode_message(one)))) for one in self._reports()
+                )
                 write_durably(path.with_suffix(".new"), data)
                 path.with_suffix(".new").replace(path)
                 sync_folder(self.card)
             else:
-                data = framed or b""
+                earlier = self._since_ms is None or begin_ms < self._since_ms
+                since_ms = begin_ms if self._since_ms is None else min(begin_ms, self._since_ms)
+                data = (_since(begin_ms) if earlier else b"") + (framed or b"")
                 write_durably(path, data, "ab")
         except OSError as error:
             self._whole = True  # half a record may stand at its end
             self.error = f"{path}: {error.strerror or error}"
             raise
         self.written_bytes += len(data)
+        self._since_ms = since_ms
         self.error = None
         for one in self._waiting.values():
             one.on_card = True

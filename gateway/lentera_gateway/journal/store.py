@@ -33,7 +33,7 @@ from lentera_gateway.journal.sealing import portions, seal_samples
 from lentera_gateway.journal.segments import make_folder
 from lentera_gateway.journal.state import GatewayState, save_state, start_epoch
 from lentera_gateway.journal.status import JournalStatus
-from lentera_gateway.journal.telling import listen_back, tell_refused, tell_the_end
+from lentera_gateway.journal.telling import listen_back, tell_lost_reports, tell_refused, tell_the_end
 from lentera_model.batch import BatchKey, ClockFit
 from lentera_model.errors import LenteraError
 from lentera_model.readings import Sample
@@ -96,8 +96,10 @@ class JournalStore:
         self.known_from_ms = self.state.saved_at_ms
         if not self.state.kept:
             self.places.card_error = f"{self.limits.card_dir}: the epoch cannot be kept; check the card"
-        for found in self.reports.load(self.state.epoch):
+        files = self.reports.load(self.state.epoch)
+        for found in files:
             self.places.recovery.note(found)
+        tell_lost_reports(self, files)
         given_up, _ = self.places.intents.load()
         self.gaps.take_over(given_up)
         self._recover_samples(sealed, monotonic_ms)

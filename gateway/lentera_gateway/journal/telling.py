@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from lentera_gateway.clock import BUILD_TIME_MS
 from lentera_gateway.journal.damage import draft_of_stretch
+from lentera_gateway.journal.framing import Scan
 from lentera_gateway.journal.gaps import GapKeeper, draft_of_loss
 from lentera_gateway.journal.index import Key
 from lentera_gateway.journal.lastword import LastWord, last_word, stopped_at
@@ -19,6 +20,7 @@ from lentera_gateway.journal.limits import LONGEST_SEAL_AGE_MS, JournalLimits
 from lentera_gateway.journal.losses import MAX_DEVICES, Loss
 from lentera_gateway.journal.places import Places
 from lentera_gateway.journal.records import BatchRecord, DraftRecord, PinRecord, StateRecord, decode_record
+from lentera_gateway.journal.reports import lost_since_ms
 from lentera_gateway.journal.segments import Tier
 from lentera_gateway.journal.state import STATE_NAME, GatewayState, pins_of, read_state
 from lentera_model.batch import BatchError, ClockFit, decode, peek
@@ -60,6 +62,19 @@ def listen_back(store: Teller) -> LastWord | None:
         lambda: newest_sealed_ms(store.places.card, pins),
         limits.at_most_lost_ms(seal_age_ms),
     )
+
+
+def tell_lost_reports(store: Teller, found: Sequence[Scan]) -> None:
+    """Note that reports do not read any more: of the time that they may have been about nobody can say what is missing.
+
+    Args:
+        store: the journal.
+        found: what the files of reports hold.
+    """
+    since = [ms for one in found if (ms := lost_since_ms(one)) is not None]
+    if since:
+        where = ("damaged", store.boot_id, None, min(since), store.opened_ms)
+        store.gaps.note([DraftRecord(*where, [], 0, 0, 0, joins=True)])
 
 
 def newest_sealed_ms(tier: Tier, pins: Mapping[bytes, ClockFit]) -> int | None:
