@@ -1,8 +1,8 @@
 """What a full tier is about to give up, written down before it is gone, until the report of it is durable.
 
 One small file a tier, a frame a loss: on the card it outlives a power cut, on the memory tier a killed process, as the
-values themselves would have. A pass of the thinning, or a segment that is dropped, costs one append and one sync of 60
-to 900 bytes, by how many devices it names. The file goes once every loss is told. Journal's thread only.
+values themselves would have. A pass of the thinning, or a segment that is dropped, costs one append and one sync of 100
+to 750 bytes, by how many devices it names. The file goes once every loss is told. Journal's thread only.
 """
 
 from __future__ import annotations
