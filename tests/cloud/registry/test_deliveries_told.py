@@ -21,10 +21,10 @@ class Here:
     def now_ms(self):
         return self.ms
 
-    def protocol_version(self, _gateway_id):
+    def protocol_version(self, gateway_id):
         return 2 if self.connected else None
 
-    def send(self, _gateway_id, message):
+    def send(self, gateway_id, message):
         self.told.append(message)
         return True
 
