@@ -106,23 +106,6 @@ def _with(sample: Sample, values: dict[str, float], quality: Quality | None = No
     return Sample(sample.device, sample.profile, sample.monotonic_ms, values, quality)
 
 
-def newest_each(samples: Iterable[Sample], every_ms: int, counters: bool = False) -> list[Sample]:
-    """Keep of each device, quantity and interval the newest value, exactly as it was read, with its stamp and quality.
-
-    Of two values with the same stamp the later in order is the newest. A sample loses the quantities that are not kept,
-    and is left out when none remains. See `NewestEach` for which quantities are thinned.
-
-    Args:
-        samples: in the order in which they were read.
-        every_ms: length of an interval.
-        counters: thin counters and unknown names too.
-    """
-    thinning = NewestEach(every_ms, counters)
-    for sample in samples:
-        thinning.add(sample)
-    return [sample for sample in thinning.result() if sample is not None]
-
-
 def means(samples: Iterable[Sample], every_ms: int) -> list[Sample]:
     """Put one mean in the place of each interval's instantaneous values; counters and states stay as they are.
 

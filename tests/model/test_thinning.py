@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lentera_model.quantities import CATALOGUE, Kind
 from lentera_model.readings import Quality, Sample
-from lentera_model.thinning import NewestEach, means, newest_each
+from lentera_model.thinning import NewestEach, means
 
 MOMENTS = ["voltage_l1", "power_active_total", "phase_angle_total", "demand_active_max"]
 COUNTERS = ["energy_active_import", "operating_time", "a_newer_gateways_name"]
@@ -30,6 +30,14 @@ samples = st.lists(
 )
 in_order = samples.map(lambda found: sorted(found, key=lambda sample: sample.monotonic_ms))
 intervals = st.sampled_from([1, 1000, 60_000, 900_000])
+
+
+def newest_each(samples, every_ms, counters=False):
+    """What is left of samples that come all at once."""
+    thinning = NewestEach(every_ms, counters)
+    for sample in samples:
+        thinning.add(sample)
+    return [sample for sample in thinning.result() if sample is not None]
 
 
 def flat(found: list[Sample]) -> list[tuple[str, str, int, float, Quality]]:
