@@ -157,13 +157,11 @@ class _Stored:
     is_mean: bool
 
 
-def hour_of(facts: HourFacts) -> dict[str, Completeness]:
-    """Return how complete each quantity of a device is in an hour; every quantity that is due or stored is there."""
-    return {name: one for names, one in groups_of(facts) for name in names}
-
-
 def groups_of(facts: HourFacts) -> list[tuple[list[str], Completeness]]:
-    """Return the same with quantities of equal counts together: most of a device's are."""
+    """Return how complete each quantity of a device is in an hour, those of equal counts together, as most are.
+
+    Every quantity that is due or stored is in one of the lists.
+    """
     found: list[tuple[list[str], Completeness]] = []
     received, scheduled = facts.received, set[str]()
     has_quota = any(absence.reason == QUOTA for absence in facts.absences)

@@ -14,9 +14,9 @@ from lentera_cloud.domain.completeness import (
     Pace,
     PaceVersion,
     ReadCount,
-    hour_of,
 )
 from lentera_cloud.domain.completeness_sum import Completeness
+from tests.cloud.domain.hours import hour_of
 
 MINUTE = 60_000
 TEN_SECONDS = (PaceVersion(0, (Pace(10_000),)),)

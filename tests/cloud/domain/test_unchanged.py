@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lentera_cloud.domain.completeness import Absence, Pace, PaceVersion, ReadCount, hour_of
+from lentera_cloud.domain.completeness import Absence, Pace, PaceVersion, ReadCount
 from lentera_model.quantities import CATALOGUE
 from lentera_model.readings import Sample
 from lentera_model.thinning import means
+from tests.cloud.domain.hours import hour_of
 from tests.cloud.domain.test_completeness import at, hour, of, stored
 
 HEARTBEAT = (PaceVersion(0, (Pace(10_000, heartbeat_ms=900_000),)),)
